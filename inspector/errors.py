@@ -1,0 +1,61 @@
+"""Everything Inspector refuses, said in one line: what happened, why, what to do."""
+
+from __future__ import annotations
+
+
+class InspectorError(Exception):
+    """A failure that a person can act on.
+
+    Parameters
+    ----------
+    what : str
+        What happened, as a sentence that names the file or the value.
+    why : str, optional
+        The cause.
+    fix : str, optional
+        What the person can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__(" ".join(part for part in (what, why, fix) if part))
+
+    def as_message(self) -> dict[str, str]:
+        """Return the parts under stable names, for the engine's protocol."""
+        return {"kind": type(self).__name__, "what": self.what, "why": self.why, "fix": self.fix}
+
+
+class BadInput(InspectorError):
+    """Evidence or an argument that cannot be used."""
+
+    exit_code = 2
+
+
+class CaseError(InspectorError):
+    """A case folder that cannot be opened, read or written."""
+
+    exit_code = 2
+
+
+class Cancelled(InspectorError):
+    """The analyst stopped a job; what was finished is kept."""
+
+    exit_code = 130
+
+    def __init__(self, what: str = "Cancelled.", why: str = "", fix: str = "") -> None:
+        super().__init__(what, why, fix)
+
+
+class EngineStopped(InspectorError):
+    """The engine process ended by itself: crashed, was killed, or ran into a limit."""
+
+
+def from_message(message: dict[str, str]) -> InspectorError:
+    """Rebuild an error that crossed the engine's border; an unknown kind becomes the root class."""
+    kinds = {
+        kind.__name__: kind for kind in (InspectorError, BadInput, CaseError, Cancelled, EngineStopped)
+    }
+    kind = kinds.get(str(message.get("kind")), InspectorError)
+    return kind(*(str(message.get(part, "")) for part in ("what", "why", "fix")))

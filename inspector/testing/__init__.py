@@ -1,0 +1,1 @@
+"""What plugin authors and our own tests share: tiny poisoned cases and contract checks."""

@@ -1,0 +1,29 @@
+"""Fixtures that every room shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real datasets; a test that needs it skips visibly where it is missing."""
+    folder = Path(os.environ.get("INSPECTOR_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real datasets not found at {folder}; set INSPECTOR_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _isolated_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep recent cases, window layout and the user's own plugins out of the tests."""
+    state = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("INSPECTOR_STATE", str(state))
+    monkeypatch.setenv("INSPECTOR_PLUGINS", str(state / "plugins"))
