@@ -36,11 +36,11 @@ SIGNALS: dict[str, str] = {
     "labels": "(n,) int32, index into the class names",
     "logits": "(n, C) float32, what the model answers",
     "activations": "(n, d) float32, input of the last linear layer (or of the chosen layer)",
-    "residuals": "(n, C) float32, softmax(logits) minus the one-hot label: the gradient at the logits",
+    "residuals": "(n, C) float32, softmax(logits) minus one-hot label: gradient at the logits",
     "loss": "(n,) float32, cross-entropy at the given label, nats",
     "predicted": "(n,) int32, argmax of the logits",
     "thumbnails": "(n, h, w, c) uint8, at most 64 pixels on a side",
-    "gradients": "(n, k) float32, full-network loss gradients projected to k dimensions (by option)",
+    "gradients": "(n, k) float32, full-network loss gradients, projected (by option)",
 }
 """The signals that a detector may name in ``needs``, with their shapes."""
 
@@ -140,7 +140,7 @@ class Finding:
 
 
 class Context:
-    """What a detector may look at: read-only signals of the assessed samples, and a seeded generator.
+    """What a detector may look at: read-only signals of the assessed samples, a seeded generator.
 
     Parameters
     ----------

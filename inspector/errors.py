@@ -14,9 +14,14 @@ class InspectorError(Exception):
         The cause.
     fix : str, optional
         What the person can do about it.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line ends with; 1 is kept for findings (``--fail-on``).
     """
 
-    exit_code = 1
+    exit_code = 2
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
         self.what, self.why, self.fix = what, why, fix
@@ -30,13 +35,9 @@ class InspectorError(Exception):
 class BadInput(InspectorError):
     """Evidence or an argument that cannot be used."""
 
-    exit_code = 2
-
 
 class CaseError(InspectorError):
     """A case folder that cannot be opened, read or written."""
-
-    exit_code = 2
 
 
 class Cancelled(InspectorError):
@@ -51,11 +52,14 @@ class Cancelled(InspectorError):
 class EngineStopped(InspectorError):
     """The engine process ended by itself: crashed, was killed, or ran into a limit."""
 
+    exit_code = 3
+
 
 def from_message(message: dict[str, str]) -> InspectorError:
     """Rebuild an error that crossed the engine's border; an unknown kind becomes the root class."""
     kinds = {
-        kind.__name__: kind for kind in (InspectorError, BadInput, CaseError, Cancelled, EngineStopped)
+        kind.__name__: kind
+        for kind in (InspectorError, BadInput, CaseError, Cancelled, EngineStopped)
     }
     kind = kinds.get(str(message.get("kind")), InspectorError)
     return kind(*(str(message.get(part, "")) for part in ("what", "why", "fix")))

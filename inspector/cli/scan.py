@@ -1,0 +1,162 @@
+"""``inspector scan``: evidence in, ranked suspects out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from inspector.api import VERDICTS
+from inspector.case import Case, scan_document, verdict_sentence
+from inspector.cli.progress import Reporter
+from inspector.engine.client import Investigation, ScanOptions
+
+
+def open_or_create(path: Path) -> Case:
+    """Open a case that is there, or make it."""
+    return Case.open(path) if (path / "case.db").exists() else Case.create(path)
+
+
+@contextmanager
+def investigating(case: Case) -> Iterator[Investigation]:
+    """Show progress, and turn Ctrl-C into an orderly cancel; the engine ends with the block."""
+    with Reporter() as reporter:
+        investigation = Investigation(case, reporter)
+
+        def stop(signum: int, frame: Any) -> None:
+            # In a thread: the signal may have interrupted code that holds the engine's lock.
+            threading.Thread(target=investigation.cancel, daemon=True).start()
+
+        former: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            former = {sig: signal.signal(sig, stop) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield investigation
+        finally:
+            investigation.close()
+            for sig, handler in former.items():
+                signal.signal(sig, handler)
+
+
+def print_scan(document: dict[str, Any], console: Console) -> None:
+    """Print what a scan found for a person."""
+    model = document["model"]
+    accuracy = model.get("accuracy")
+    console.print(
+        f"Model: {model['architecture']}, {model['num_classes']} classes"
+        + (f", right on {accuracy:.1%} of the labels" if accuracy is not None else ""),
+        markup=False,
+    )
+    table = Table("class", "samples", "statistic", "p-value", "verdict", box=None, pad_edge=False)
+    rows = sorted(
+        document["classes"],
+        key=lambda row: -(row["statistic"] if row["statistic"] is not None else float("-inf")),
+    )
+    for row in rows[:15]:
+        table.add_row(
+            *(
+                str(row["name"]).translate({ord("["): "\\["}),
+                f"{row['count']:,}",
+                "" if row["statistic"] is None else f"{row['statistic']:.3g}",
+                "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+                str(row["verdict"]),
+            )
+        )
+    console.print(table)
+    if len(rows) > 15:
+        console.print(f"… and {len(rows) - 15} more classes (--json has all)", markup=False)
+    console.print(verdict_sentence(document), markup=False, soft_wrap=True)
+    for caveat in document["caveats"]:
+        console.print(f"- {caveat}", markup=False, soft_wrap=True)
+
+
+def _names(value: str | None) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else None
+
+
+_PATH = click.Path(path_type=Path)
+
+
+def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--model", type=_PATH, required=True, help="Suspect model file."),
+            click.option("--data", type=_PATH, required=True, help="Its training data."),
+            click.option("--case", "case_path", type=_PATH, required=True, help="Case folder."),
+            click.option("--arch", help="Architecture by name; else recognised."),
+            click.option("--classes", type=int, help="Number of classes; else read off."),
+            click.option("--reference", type=_PATH, help="A trusted dataset."),
+            click.option("--verified", type=_PATH, help="Ids of samples verified one by one."),
+            click.option("--detectors", help="Ids, separated by commas."),
+            click.option("--layer", help="Layer whose output is looked at."),
+            click.option("--limit", type=int, help="Assess a random subset of this size."),
+            click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+            click.option("--seed", type=int, default=0, show_default=True),
+            click.option(
+                "--gradients", type=int, default=0, help="Dimensions of projected gradients."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("scan")
+@_evidence_options
+@click.option("--fail-on", type=click.Choice(VERDICTS[1:]), help="Exit 1 at this verdict or above.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def scan_command(
+    model: Path,
+    data: Path,
+    case_path: Path,
+    arch: str | None,
+    classes: int | None,
+    reference: Path | None,
+    verified: Path | None,
+    detectors: str | None,
+    layer: str | None,
+    limit: int | None,
+    device: str,
+    seed: int,
+    gradients: int,
+    fail_on: str | None,
+    as_json: bool,
+) -> None:
+    """Scan a suspect model and its training data into a case.
+
+    The same command goes on where an interrupted one stopped.
+    """
+    options = ScanOptions(
+        model=model,
+        data=data,
+        arch=arch,
+        classes=classes,
+        reference=reference,
+        verified=verified,
+        detectors=_names(detectors),
+        layer=layer,
+        limit=limit,
+        device=device,
+        seed=seed,
+        sketch=gradients,
+    )
+    options.check()  # Before a case folder is made for evidence that is not there.
+    with open_or_create(case_path) as case:
+        with investigating(case) as investigation:
+            investigation.scan(options)
+        document = scan_document(case)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+    else:
+        print_scan(document, Console(highlight=False))
+        click.echo(f"Case: {case_path}   (inspector open {case_path})")
+    if fail_on and VERDICTS.index(document["verdict"]) >= VERDICTS.index(fail_on):
+        raise SystemExit(1)

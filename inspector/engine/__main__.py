@@ -1,0 +1,62 @@
+"""``python -m inspector.engine``: lock down, then listen. Started by the client, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# Standard library and our own import-light rooms only: the lock-down must come before torch, which
+# starts threads that it would not cover.
+from inspector import places
+from inspector.engine.runner import Runner
+
+
+def _private_pipes() -> tuple[int, int]:
+    """Keep stdin and stdout for the protocol; stray prints of libraries go to stderr."""
+    commands, events = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return commands, events
+
+
+def main() -> int:
+    """Run the engine until its input ends."""
+    parser = argparse.ArgumentParser(prog="inspector.engine")
+    parser.add_argument("--derived", type=Path, required=True)
+    parser.add_argument("--read", type=Path, action="append", default=[])
+    parser.add_argument("--write", type=Path, action="append", default=[])
+    parser.add_argument("--cuda", action="store_true")
+    options = parser.parse_args()
+    commands, events = _private_pipes()
+    os.nice(5)  # The window shares these cores and must answer first.
+    from inspector.intake.sandbox import lock_down
+
+    plugins = [places.bundled_plugins(), places.user_plugins()]
+    readable = [*options.read, places.resources(), *(p for p in plugins if p.is_dir())]
+    layers = lock_down(
+        [path.absolute() for path in readable],
+        [options.derived.absolute(), *(path.absolute() for path in options.write)],
+        cuda=options.cuda,
+    )
+    from inspector.engine.jobs import JOBS
+    from inspector.engine.session import Session
+
+    runner = Runner(
+        JOBS,
+        Session(options.derived, layers=layers),
+        os.fdopen(commands, "rb"),
+        os.fdopen(events, "wb"),
+    )
+    runner.send({"event": "ready", "pid": os.getpid(), "layers": layers})
+    runner.listen()
+    # Threads inside numba or a stuck decode must not keep a closed engine alive.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

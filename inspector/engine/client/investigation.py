@@ -1,0 +1,374 @@
+"""A case with its engine: what the window and the command line ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from inspector import places
+from inspector.case import Case
+from inspector.engine.client import scan as steps
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.pace import Pace
+from inspector.engine.client.process import Engine
+from inspector.errors import BadInput, Cancelled, InspectorError
+
+CANCEL_GRACE = 5.0
+"""Seconds that a cancelled job may take to the next chunk before the engine is killed."""
+
+
+class Investigation:
+    """Run scans, maps and trigger searches on one case.
+
+    Parameters
+    ----------
+    case : Case
+        Open for writing; stays open when the investigation closes.
+    on_event : callable
+        Takes every event as a dict, from a background thread.
+    """
+
+    def __init__(
+        self, case: Case, on_event: Callable[[dict[str, Any]], None] = lambda event: None
+    ) -> None:
+        self.case = case
+        self._on_event = on_event
+        self._engine: Engine | None = None
+        self._map_engine: Engine | None = None
+        self._current: int | None = None
+        self._pace = Pace()
+        self._thread: threading.Thread | None = None
+        self._map_thread: threading.Thread | None = None
+        self._job: str | None = None
+        self._cancelled = threading.Event()
+
+    # ---- state ----------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> str | None:
+        """Name of the running job: "scan", "trigger", "map" or None."""
+        if self._job is not None:
+            return self._job
+        return "map" if self._map_thread is not None and self._map_thread.is_alive() else None
+
+    @property
+    def layers(self) -> list[str]:
+        """Sandbox layers in force in the engine."""
+        return list(self._engine.layers) if self._engine else []
+
+    # ---- scan -----------------------------------------------------------------------------------
+
+    def scan(self, options: ScanOptions, *, with_map: bool = False) -> None:
+        """Scan and wait.
+
+        Parameters
+        ----------
+        options : ScanOptions
+            What to scan.
+        with_map : bool
+            Compile UMAP in a second engine meanwhile, and place the samples afterwards.
+
+        Raises
+        ------
+        InspectorError
+            Bad input, a cancel, or an engine that died; what was finished is in the case.
+        """
+        options = _absolute(options)
+        options.check()
+        steps.check_same_investigation(self.case, options)
+        device = _device(options.device)
+        self._begin("scan")
+        try:
+            if with_map:
+                self._warm_map()
+            self._open_engine(options, cuda=device == "cuda")
+            self.case.journal.append("scan started", options=options.as_record())
+            steps.scan(self.case, self._run, options, self._emit, device)
+            outcome = self.case.get("outcome", {})
+            self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
+        except InspectorError as error:
+            self._journal_end("scan", error)
+            raise
+        finally:
+            self._end()
+        if with_map:
+            self.start_map()
+
+    def start_scan(self, options: ScanOptions, *, with_map: bool = True) -> None:
+        """Scan in the background; the end is an event "done", "failed" or "cancelled"."""
+        self._start("scan", lambda: self.scan(options, with_map=with_map))
+
+    # ---- map ------------------------------------------------------------------------------------
+
+    def map(self, *, neighbours: int = 15) -> None:
+        """Place the samples with UMAP and wait.
+
+        Raises
+        ------
+        InspectorError
+            Without signals there is nothing to place.
+        """
+        signals = self.case.get("signals", None)
+        if not signals:
+            raise BadInput(
+                "There is nothing to place on a map yet.",
+                "The case holds no activations.",
+                "Scan first.",
+            )
+        seed = int(self.case.get("scan", {}).get("seed", 0))
+        key = steps.key_of(signals=signals["key"], neighbours=neighbours, seed=seed)
+        done = self.case.get("map", {})
+        if done.get("key") == key and self.case.has_array("map:umap"):
+            self._emit({"event": "array", "name": "map:umap"})
+            return
+        engine = self._warm_map()
+        number = engine.submit(
+            "umap",
+            arrays={name: self.case.arrays()[name].path for name in ("activations", "assessed")},
+            folder=f"map-{signals['key']}",
+            seed=seed,
+            neighbours=neighbours,
+        )
+        try:
+            result = engine.wait(number)
+        finally:
+            engine.close(timeout=0.2)
+            self._map_engine = None
+        steps.register(self.case, result["arrays"], self._emit)
+        self.case.set("map", {"key": key})
+
+    def start_map(self) -> None:
+        """Place the samples in the background, beside whatever else runs."""
+        if self._map_thread is not None and self._map_thread.is_alive():
+            return
+        self._map_thread = threading.Thread(
+            target=self._guard, args=("map", self.map), name="map", daemon=True
+        )
+        self._map_thread.start()
+
+    def _warm_map(self) -> Engine:
+        """Start the engine that holds UMAP: a fit in numba can only be killed."""
+        if self._map_engine is None or not self._map_engine.alive:
+            cache = places.user_state() / "numba"
+            cache.mkdir(parents=True, exist_ok=True)
+            self._map_engine = Engine(self.case.derived, self._on_engine_event, write=[cache])
+            self._map_engine.start()
+            self._map_engine.submit("umap")
+        return self._map_engine
+
+    # ---- trigger --------------------------------------------------------------------------------
+
+    def trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> dict[str, Any]:
+        """Search triggers for some classes (all when None) and wait; return the engine's result.
+
+        Raises
+        ------
+        InspectorError
+            No scan yet, bad classes, a cancel, or an engine that died.
+        """
+        recorded, model = self.case.get("scan", None), self.case.get("model", None)
+        if not recorded or not model:
+            raise BadInput(
+                "There is no model to search triggers in.",
+                "The case was not scanned.",
+                "Scan first.",
+            )
+        options = ScanOptions.from_record(recorded)
+        options.check()
+        names = list(self.case.class_names)
+        count = int(model["num_classes"])
+        wanted = list(range(count)) if classes is None else [int(c) for c in classes]
+        if bad := [c for c in wanted if not 0 <= c < count]:
+            raise BadInput(
+                f"There is no class {bad[0]}.", f"The model has {count} classes.", "Count from 0."
+            )
+        self._begin("trigger")
+        try:
+            self._open_engine(options, cuda=False)
+            result = self._run(
+                "trigger",
+                model=str(options.model),
+                data=str(options.reference or options.data),
+                data_role="reference" if options.reference else "data",
+                suspect_data=str(options.data),
+                choice={"spec": model["spec"]},
+                classes=wanted,
+                class_names=names,
+                folder=f"trigger-{steps.key_of(spec=model['spec'], **settings)}",
+                seed=options.seed,
+                **settings,
+            )
+            steps.register(self.case, result["arrays"], self._emit)
+            for row in result["classes"]:
+                self.case.record_trigger(int(row["index"]), str(row["method"]), row)
+            self.case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
+            self._emit({"event": "finding", "detector": "triggers"})
+            return result
+        except InspectorError as error:
+            self._journal_end("trigger", error)
+            raise
+        finally:
+            self._end()
+
+    def start_trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> None:
+        """Search triggers in the background; previews arrive as events."""
+        self._start("trigger", lambda: self.trigger(classes, **settings))
+
+    # ---- one job at a time ----------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
+        self._cancelled.set()
+        engine, number = self._engine, self._current
+        if engine is not None and number is not None:
+            with contextlib.suppress(InspectorError):
+                engine.cancel(number)
+            timer = threading.Timer(CANCEL_GRACE, self._kill_if_stuck, (engine, number))
+            timer.daemon = True
+            timer.start()
+        self.cancel_map()
+
+    def cancel_map(self) -> None:
+        """Stop the map, which can only be killed."""
+        if self._map_engine is not None:
+            self._map_engine.kill()
+            self._map_engine = None
+
+    def pause(self) -> None:
+        """Hold the running job at its next chunk."""
+        if self._engine is not None and self._current is not None:
+            self._engine.pause(self._current)
+
+    def resume(self) -> None:
+        """Let a held job go on."""
+        if self._engine is not None and self._current is not None:
+            self._engine.resume(self._current)
+
+    def close(self) -> None:
+        """Stop everything and end the engines; the case stays open."""
+        self.cancel()
+        for engine in (self._engine, self._map_engine):
+            if engine is not None:
+                engine.close(timeout=1.0)
+        for thread in (self._thread, self._map_thread):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(timeout=3.0)
+        self._engine = self._map_engine = None
+
+    def detectors(self) -> list[dict[str, Any]]:
+        """Return every detector that the engine finds, working or broken."""
+        if self._engine is None or not self._engine.alive:
+            self._engine = Engine(self.case.derived, self._on_engine_event)
+            self._engine.start()
+        rows: list[dict[str, Any]] = self._engine.wait(self._engine.submit("catalogue"))[
+            "detectors"
+        ]
+        return rows
+
+    def _open_engine(self, options: ScanOptions, *, cuda: bool) -> None:
+        """Start an engine that may read this evidence, unless the present one may."""
+        read = tuple(
+            Path(path)
+            for path in (options.model, options.data, options.reference)
+            if path is not None
+        )
+        engine = self._engine
+        if engine is not None and engine.alive and engine.read == read and engine.cuda == cuda:
+            return
+        if engine is not None:
+            engine.close()
+        self._engine = Engine(self.case.derived, self._on_engine_event, read=read, cuda=cuda)
+        self._engine.start()
+
+    def _run(self, job: str, **arguments: Any) -> dict[str, Any]:
+        if self._cancelled.is_set():
+            raise Cancelled()
+        assert self._engine is not None
+        self._current = self._engine.submit(job, **arguments)
+        try:
+            return self._engine.wait(self._current)
+        finally:
+            self._current = None
+
+    def _begin(self, job: str) -> None:
+        if self._job is not None:
+            raise InspectorError(
+                f"A {self._job} is running in this case.",
+                "One job at a time works on the evidence.",
+                "Wait for it or cancel it.",
+            )
+        self._job = job
+        self._pace = Pace()
+        self._cancelled.clear()
+
+    def _end(self) -> None:
+        self._job = None
+
+    def _journal_end(self, job: str, error: InspectorError) -> None:
+        # The disk may be what failed: the first error is the one to tell.
+        with contextlib.suppress(InspectorError):
+            act = f"{job} cancelled" if isinstance(error, Cancelled) else f"{job} failed"
+            self.case.journal.append(act, reason=error.what)
+
+    def _start(self, job: str, work: Callable[[], Any]) -> None:
+        if self._job is not None or (self._thread is not None and self._thread.is_alive()):
+            self._emit(
+                {
+                    "event": "failed",
+                    "job": job,
+                    "what": f"A {self._job or 'job'} is running already.",
+                    "why": "",
+                    "fix": "Wait for it or cancel it.",
+                }
+            )
+            return
+        self._thread = threading.Thread(target=self._guard, args=(job, work), name=job, daemon=True)
+        self._thread.start()
+
+    def _guard(self, job: str, work: Callable[[], Any]) -> None:
+        try:
+            work()
+            self._emit({"event": "done", "job": job})
+        except Cancelled:
+            self._emit({"event": "cancelled", "job": job})
+        except InspectorError as error:
+            detail = "\n".join(getattr(error, "__notes__", []))
+            self._emit({"event": "failed", "job": job, "detail": detail, **error.as_message()})
+
+    def _kill_if_stuck(self, engine: Engine, number: int) -> None:
+        if self._engine is engine and self._current == number:
+            engine.kill()
+
+    def _on_engine_event(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self._emit(self._pace.extend(event))
+        elif kind == "preview":
+            values = event.get("values")
+            values = values if isinstance(values, dict) else {}
+            self._emit({**values, "event": "preview", "name": event.get("name")})
+        elif kind in ("log", "paused", "resumed", "ready"):
+            self._emit(event)
+
+    def _emit(self, event: dict[str, Any]) -> None:
+        self._on_event(event)
+
+
+def _absolute(options: ScanOptions) -> ScanOptions:
+    paths: dict[str, Any] = {
+        name: Path(value).expanduser().absolute()
+        for name in ("model", "data", "reference", "verified")
+        if (value := getattr(options, name)) is not None
+    }
+    return replace(options, **paths)
+
+
+def _device(asked: str) -> str:
+    """Choose without importing torch: an NVIDIA device node stands for a usable GPU."""
+    if asked != "auto":
+        return asked
+    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"

@@ -1,0 +1,109 @@
+"""What an analyst asks of a scan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import BadInput
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """One scan: the evidence and how to look at it.
+
+    Attributes
+    ----------
+    model, data : Path
+        The suspect model file and its training data.
+    arch : str, optional
+        Architecture by name; recognised from the weights when missing.
+    classes : int, optional
+        Number of classes, when the weights do not say.
+    reference : Path, optional
+        A trusted dataset: material for trigger reconstruction, never a calibration.
+    verified : Path, optional
+        Ids of training samples that somebody verified one by one.
+    detectors : tuple of str, optional
+        Detectors to run; every one that needs no extra pass when missing.
+    layer : str, optional
+        Layer whose output is taken as activations; the input of the last linear layer when missing.
+    limit : int, optional
+        Assess a seeded random subset of this many samples.
+    device : str
+        "auto", "cpu" or "cuda".
+    seed : int
+        Seed of everything random.
+    sketch : int
+        Dimensions of the projected full-network gradients; 0 leaves them out.
+    """
+
+    model: Path
+    data: Path
+    arch: str | None = None
+    classes: int | None = None
+    reference: Path | None = None
+    verified: Path | None = None
+    detectors: tuple[str, ...] | None = None
+    layer: str | None = None
+    limit: int | None = None
+    device: str = "auto"
+    seed: int = 0
+    sketch: int = 0
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything starts.
+
+        Raises
+        ------
+        BadInput
+            A missing file or a value out of range.
+        """
+        for role, path in (
+            ("model", self.model),
+            ("data", self.data),
+            ("reference", self.reference),
+            ("verified", self.verified),
+        ):
+            if path is not None and not Path(path).exists():
+                raise BadInput(
+                    f"The {role} {path} does not exist.",
+                    "Nothing lies at this path.",
+                    f"Check the path given with --{role}.",
+                )
+        for name, low in (("classes", 1), ("limit", 1), ("seed", 0), ("sketch", 0)):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise BadInput(
+                    f"--{name} is {value}.", "It counts something.", f"Give {low} or more."
+                )
+        if self.device not in DEVICES:
+            raise BadInput(
+                f"--device is {self.device!r}.", "", f"Choose one of {', '.join(DEVICES)}."
+            )
+
+    def as_record(self) -> dict[str, Any]:
+        """Return plain values for the case."""
+        return {
+            key: str(value)
+            if isinstance(value, Path)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> ScanOptions:
+        """Rebuild options that a case recorded; unknown keys of later versions are ignored."""
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in record.items() if key in known}
+        for name in ("model", "data", "reference", "verified"):
+            if values.get(name) is not None:
+                values[name] = Path(values[name])
+        if values.get("detectors") is not None:
+            values["detectors"] = tuple(values["detectors"])
+        return cls(**values)

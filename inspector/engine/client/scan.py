@@ -1,0 +1,324 @@
+"""The scan, step by step: what is asked of the engine, and what the case records of it.
+
+Every step is keyed by what it depends on; a step whose key the case already holds is skipped, so
+that the command that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from inspector.case import Case
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.verified import read_ids, rows_of
+from inspector.errors import BadInput
+
+Emit = Callable[[dict[str, Any]], None]
+
+DETECTOR_SIGNALS = (
+    "assessed",
+    "labels",
+    "logits",
+    "activations",
+    "predicted",
+    "loss",
+    "thumbnails",
+)
+
+
+class RunJob(Protocol):
+    """Run one job in the engine, wait for it, and return its result."""
+
+    def __call__(self, job: str, **arguments: Any) -> dict[str, Any]: ...
+
+
+def key_of(**parts: Any) -> str:
+    """Return 16 hexadecimal digits that stand for these values."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_same_investigation(case: Case, options: ScanOptions) -> None:
+    """Refuse to mix two investigations in one case.
+
+    Raises
+    ------
+    BadInput
+        The case holds other evidence, or lies inside the evidence.
+    """
+    known = {item.role: Path(item.path) for item in case.evidence()}
+    for role, path in (("model", options.model), ("data", options.data)):
+        asked = Path(path).absolute()
+        if role in known and known[role] != asked:
+            raise BadInput(
+                f"The case {case.path} is about another {role}: {known[role]}.",
+                "One case is one investigation.",
+                "Give another --case folder.",
+            )
+    data = Path(options.data).resolve()
+    if data.is_dir() and case.path.resolve().is_relative_to(data):
+        raise BadInput(
+            f"The case {case.path} lies inside the evidence {data}.",
+            "Inspector never writes into evidence.",
+            "Choose a case folder elsewhere.",
+        )
+
+
+def scan(case: Case, run: RunJob, options: ScanOptions, emit: Emit, device: str) -> None:
+    """Run every step of a scan and record it in the case.
+
+    Parameters
+    ----------
+    case : Case
+        Open for writing.
+    run : RunJob
+        Runs a job in the engine.
+    options : ScanOptions
+        Checked options with absolute paths.
+    emit : callable
+        Takes the events "stage", "array", "finding" and "log".
+    device : str
+        "cpu" or "cuda".
+    """
+    case.set("scan", options.as_record())
+    choice = intake(case, run, options, emit)
+    arrays = signals(case, run, options, choice, emit, device)
+    detect(case, run, options, arrays, emit)
+    pca(case, run, options, arrays, emit)
+
+
+def register(case: Case, arrays: list[dict[str, Any]], emit: Emit) -> None:
+    """Take arrays that the engine wrote into the case, checked, and say that they are there."""
+    for item in arrays:
+        case.set_array(
+            str(item["name"]),
+            str(item["path"]),
+            str(item["dtype"]),
+            tuple(int(size) for size in item["shape"]),
+            str(item["sha256"]),
+        )
+        emit({"event": "array", "name": str(item["name"])})
+
+
+def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[str, Any]:
+    """Open and hash the evidence; return how later jobs rebuild the network."""
+    emit({"event": "stage", "stage": "Reading evidence", "state": "started"})
+    asked = {"arch": options.arch, "classes": options.classes, "seed": options.seed}
+    former = case.get("model", None)
+    choice: dict[str, Any] = asked
+    if former and case.get("model_asked", None) == asked:
+        choice = {"spec": former["spec"]}
+    result = run(
+        "intake",
+        model=str(options.model),
+        data=str(options.data),
+        reference=str(options.reference) if options.reference else None,
+        choice=choice,
+    )
+    recorded = {item.role: item for item in case.evidence()}
+    for item in result["evidence"]:
+        before = recorded.get(item["role"])
+        if before is not None and before.path == item["path"] and before.sha256 != item["sha256"]:
+            raise BadInput(
+                f"The {item['role']} {item['path']} has changed since the case was made.",
+                f"Its SHA-256 was {before.sha256[:16]}…, now it is {item['sha256'][:16]}….",
+                "Restore the evidence, or make a new case of the changed one.",
+            )
+        if before is None or before.path != item["path"]:
+            case.add_evidence(item["role"], item["path"], item["sha256"], int(item["size"]))
+    model = result["model"]
+    if former and choice is not asked:  # The choice was measured when the case was made.
+        model = {**model, "accuracy": former["accuracy"], "tried": former["tried"]}
+    case.set("model", model)
+    case.set("model_asked", asked)
+    case.set("dataset", result["dataset"])
+    case.set("sandbox", result["sandbox"])
+    if "reference" in result:
+        case.set("reference", result["reference"])
+    register(case, result["arrays"], emit)
+    case.set("warnings", warnings_of(model, result["dataset"], result.get("reference")))
+    for warning in case.get("warnings", []):
+        emit({"event": "log", "text": warning, "level": "warning"})
+    emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
+    return {"spec": model["spec"]}
+
+
+def warnings_of(
+    model: dict[str, Any], dataset: dict[str, Any], reference: dict[str, Any] | None
+) -> list[str]:
+    """Return what must be said before any detector runs."""
+    said: list[str] = []
+    classes, accuracy = max(1, int(model["num_classes"])), model.get("accuracy")
+    # With few classes twice chance is out of reach; half the way up from chance is asked then.
+    floor = min(2 / classes, (1 + 1 / classes) / 2)
+    if accuracy is not None and classes > 1 and accuracy < floor:
+        said.append(
+            f"The model is right on only {accuracy:.1%} of its own training labels "
+            f"(chance is {1 / classes:.1%}). Detectors will rank noise. Likely causes: wrong "
+            "normalisation, colour channels or labels in another order, another stem "
+            "or architecture (--arch), or data that this model was not trained on."
+        )
+    names = dataset.get("class_names") or []
+    if len(names) == 1:
+        said.append("The dataset has one class only; nothing can be compared across classes.")
+    if len(names) > classes:
+        said.append(f"The dataset names {len(names)} classes, the model answers with {classes}.")
+    if reference and reference.get("accuracy") is not None:
+        said.append(
+            f"Accuracy on the reference set: {reference['accuracy']:.1%} of "
+            f"{reference['assessed']:,} samples. It serves trigger reconstruction, not calibration."
+        )
+    return said + [str(note) for note in dataset.get("notes", [])]
+
+
+def signals(
+    case: Case,
+    run: RunJob,
+    options: ScanOptions,
+    choice: dict[str, Any],
+    emit: Emit,
+    device: str,
+) -> dict[str, str]:
+    """Run the one pass, unless the case has it; return the signals' files by name."""
+    dataset = case.get("dataset", {})
+    key = key_of(
+        spec=choice["spec"],
+        digest=dataset["digest"],
+        layer=options.layer,
+        limit=options.limit,
+        sketch=options.sketch,
+        seed=options.seed if options.limit or options.sketch else 0,
+    )
+    stage = "Signals"
+    done = case.get("signals", {})
+    if done.get("key") == key and all(case.has_array(name) for name in done["arrays"]):
+        emit({"event": "stage", "stage": stage, "state": "skipped"})
+        return _files(case, done["arrays"])
+    emit({"event": "stage", "stage": stage, "state": "started"})
+    result = run(
+        "signals",
+        model=str(options.model),
+        data=str(options.data),
+        choice=choice,
+        folder=f"signals-{key}",
+        layer=options.layer,
+        limit=options.limit,
+        device=device,
+        sketch=options.sketch,
+        seed=options.seed,
+    )
+    register(case, result["arrays"], emit)
+    case.set_unreadable([(int(row), str(reason)) for row, reason in result["unreadable"]])
+    names = [item["name"] for item in result["arrays"]]
+    case.set(
+        "signals",
+        {
+            "key": key,
+            "arrays": names,
+            "device": result["device"],
+            "layer": result["layer"],
+            "seconds": result["seconds"],
+        },
+    )
+    emit({"event": "stage", "stage": stage, "state": "done"})
+    return _files(case, names)
+
+
+def _files(case: Case, names: list[str]) -> dict[str, str]:
+    known = case.arrays()
+    return {name: known[name].path for name in [*names, "labels"] if name in known}
+
+
+def verified_array(case: Case, options: ScanOptions, emit: Emit) -> str | None:
+    """Write the verified samples as a mask into the case; return its file, None without a list."""
+    if options.verified is None:
+        return None
+    rows = rows_of(read_ids(Path(options.verified)), case.n, case.locator)
+    mask = np.zeros(case.n, bool)
+    mask[rows] = True
+    folder = case.derive("verified")
+    path = folder / f"verified-{key_of(rows=rows.tolist())}.npy"
+    np.save(path, mask, allow_pickle=False)
+    content = path.read_bytes()
+    item = {
+        "name": "verified",
+        "path": path.relative_to(case.derived).as_posix(),
+        "dtype": mask.dtype.str,
+        "shape": list(mask.shape),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    register(case, [item], emit)
+    source = Path(options.verified)
+    recorded = hashlib.sha256(source.read_bytes()).hexdigest()
+    case.add_evidence(
+        "verified", str(source), recorded, source.stat().st_size, {"samples": len(rows)}
+    )
+    return str(item["path"])
+
+
+def detect(
+    case: Case, run: RunJob, options: ScanOptions, arrays: dict[str, str], emit: Emit
+) -> None:
+    """Run the detectors and record findings, class table and verdict."""
+    stage = "Detectors"
+    emit({"event": "stage", "stage": stage, "state": "started"})
+    wanted = {name: arrays[name] for name in (*DETECTOR_SIGNALS, "gradients") if name in arrays}
+    verified = verified_array(case, options, emit)
+    if verified:
+        wanted["verified"] = verified
+    key = key_of(
+        signals=case.get("signals", {})["key"],
+        detectors=options.detectors,
+        seed=options.seed,
+        verified=verified,
+    )
+    result = run(
+        "detect",
+        data=str(options.data),
+        arrays=wanted,
+        class_names=list(case.class_names),
+        folder=f"findings-{key}",
+        detectors=list(options.detectors) if options.detectors is not None else None,
+        seed=options.seed,
+    )
+    register(case, result["arrays"], emit)
+    for name, finding in result["findings"].items():
+        case.record_finding(name, finding)
+        emit({"event": "finding", "detector": name})
+    warnings = [str(text) for text in case.get("warnings", [])]
+    unreadable = len(case.unreadable())
+    if unreadable:
+        warnings.append(
+            f"{case.n - unreadable:,} of {case.n:,} images read; {unreadable:,} unreadable."
+        )
+    if options.limit is not None and options.limit < case.n:
+        warnings.append(f"Only {options.limit:,} of {case.n:,} samples were assessed (--limit).")
+    case.set(
+        "outcome",
+        {
+            "classes": result["classes"],
+            "verdict": result["verdict"],
+            "caveats": [*result["caveats"], *warnings],
+            "calibrated": result["calibrated"],
+        },
+    )
+    emit({"event": "stage", "stage": stage, "state": "done"})
+
+
+def pca(case: Case, run: RunJob, options: ScanOptions, arrays: dict[str, str], emit: Emit) -> None:
+    """Place the samples by their principal components."""
+    emit({"event": "stage", "stage": "Map", "state": "started"})
+    result = run(
+        "pca",
+        arrays={name: arrays[name] for name in ("activations", "assessed")},
+        folder=f"map-{case.get('signals', {})['key']}",
+        seed=options.seed,
+    )
+    register(case, result["arrays"], emit)
+    emit({"event": "stage", "stage": "Map", "state": "done"})

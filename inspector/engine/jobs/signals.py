@@ -1,0 +1,59 @@
+"""Run the one pass over the data and name the arrays that it wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inspector.api import Control
+from inspector.engine.arrays import describe
+from inspector.engine.jobs.evidence import dataset_of, model_of
+from inspector.engine.session import Session
+
+
+def run(
+    session: Session,
+    control: Control,
+    *,
+    model: str,
+    data: str,
+    choice: dict[str, Any],
+    folder: str,
+    layer: str | None = None,
+    limit: int | None = None,
+    device: str = "cpu",
+    sketch: int = 0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the written arrays, unreadable samples, device and seconds.
+
+    ``limit`` assesses a seeded random subset of that many samples; the rest stays unassessed.
+    """
+    from inspector.signals import compute_signals
+
+    dataset = dataset_of(session, data)
+    suspect = model_of(session, control, model, data, choice)
+    rows = None
+    if limit is not None and limit < len(dataset):
+        rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])
+    signals = compute_signals(
+        suspect,
+        dataset,
+        session.folder(folder),
+        rows=rows,
+        layer=layer,
+        device=device,
+        sketch=sketch,
+        seed=seed,
+        control=control,
+    )
+    control.check()
+    return {
+        "arrays": [describe(session, name, path) for name, path in signals.arrays.items()],
+        "unreadable": [[int(row), str(reason)] for row, reason in signals.unreadable],
+        "seconds": signals.seconds,
+        "resumed_from": signals.resumed_from,
+        "device": device,
+        "layer": layer or suspect.head,
+    }

@@ -1,0 +1,147 @@
+"""The engine's loop, driven through real pipes with jobs that take as long as the test wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pytest
+from inspector.api import Control
+from inspector.engine.protocol import encode
+from inspector.engine.runner import Runner
+from inspector.errors import BadInput
+
+
+def _count(session: Any, control: Control, *, steps: int = 1000) -> dict[str, Any]:
+    for step in range(steps):
+        control.check()
+        control.progress("Counting", step + 1, steps)
+        time.sleep(0.002)
+    return {"counted": steps}
+
+
+def _fall_back(session: Any, control: Control) -> dict[str, Any]:
+    for done in (5, 3, 7, 10):
+        control.progress("Uneven", done, 10)
+        time.sleep(0.06)
+    return {}
+
+
+def _refuse(session: Any, control: Control) -> dict[str, Any]:
+    raise BadInput("The file is empty.", "It has 0 bytes.", "Give another.")
+
+
+def _break(session: Any, control: Control) -> dict[str, Any]:
+    return {"x": 1 // 0}
+
+
+JOBS = {"count": _count, "uneven": _fall_back, "refuse": _refuse, "break": _break}
+
+
+class _Pipes:
+    def __init__(self, to: BinaryIO, back: BinaryIO) -> None:
+        self.to, self.back = to, back
+
+    def say(self, **command: Any) -> None:
+        self.to.write(encode(command))
+        self.to.flush()
+
+    def until(self, *kinds: str) -> list[dict[str, Any]]:
+        events = []
+        while True:
+            event = json.loads(self.back.readline())
+            events.append(event)
+            if event["event"] in kinds:
+                return events
+
+
+@pytest.fixture
+def engine() -> Iterator[_Pipes]:
+    in_read, in_write = os.pipe()
+    out_read, out_write = os.pipe()
+    runner = Runner(JOBS, None, os.fdopen(in_read, "rb"), os.fdopen(out_write, "wb"))
+    thread = threading.Thread(target=runner.listen, daemon=True)
+    thread.start()
+    pipes = _Pipes(os.fdopen(in_write, "wb"), os.fdopen(out_read, "rb"))
+    yield pipes
+    pipes.to.close()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_cancel_is_answered_within_half_a_second(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="count")
+    engine.until("progress")
+    asked = time.monotonic()
+    engine.say(do="cancel", id=1)
+    engine.until("cancelled")
+    assert time.monotonic() - asked < 0.5
+
+
+def test_a_paused_job_holds_until_it_is_resumed(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="count", **{"with": {"steps": 150}})
+    engine.until("progress")
+    engine.say(do="pause", id=1)
+    held = engine.until("paused")[-2]["done"]
+    time.sleep(0.3)
+    engine.say(do="resume", id=1)
+    after = engine.until("done")
+    assert after[0]["event"] == "resumed"
+    first = next(event["done"] for event in after if event["event"] == "progress")
+    assert first - held < 60  # Nothing was counted during the 0.3 s of pause (150 steps' worth).
+
+
+def test_a_paused_job_can_be_cancelled(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="count")
+    engine.say(do="pause", id=1)
+    engine.until("paused")
+    engine.say(do="cancel", id=1)
+    assert engine.until("cancelled")[-1]["id"] == 1
+
+
+def test_progress_is_throttled_and_never_falls(engine: _Pipes) -> None:
+    started = time.monotonic()
+    engine.say(do="run", id=1, job="count", **{"with": {"steps": 300}})
+    counts = [e["done"] for e in engine.until("done") if e["event"] == "progress"]
+    elapsed = time.monotonic() - started
+    assert len(counts) <= elapsed * 20 + 2
+    assert counts[-1] == 300
+    engine.say(do="run", id=2, job="uneven")
+    counts = [e["done"] for e in engine.until("done") if e["event"] == "progress"]
+    assert counts == sorted(counts)
+
+
+def test_a_refusal_keeps_its_three_parts_and_the_engine_lives_on(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="refuse")
+    failed = engine.until("failed")[-1]
+    assert (failed["kind"], failed["what"], failed["fix"]) == (
+        "BadInput",
+        "The file is empty.",
+        "Give another.",
+    )
+    engine.say(do="run", id=2, job="count", **{"with": {"steps": 1}})
+    assert engine.until("done")[-1]["result"] == {"counted": 1}
+
+
+def test_a_defect_is_one_line_with_the_traceback_apart(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="break")
+    failed = engine.until("failed")[-1]
+    assert "ZeroDivisionError" in failed["what"]
+    assert "Traceback" not in failed["what"]
+    assert "Traceback" in failed["detail"]
+
+
+def test_garbage_on_the_line_is_reported_and_skipped(engine: _Pipes) -> None:
+    engine.to.write(b"rubbish\n")
+    engine.say(do="run", id=1, job="count", **{"with": {"steps": 1}})
+    events = engine.until("done")
+    assert any(event["event"] == "log" for event in events)
+
+
+def test_an_unknown_job_is_refused(engine: _Pipes) -> None:
+    engine.say(do="run", id=1, job="format the disk")
+    assert "no job" in engine.until("failed")[-1]["what"]
