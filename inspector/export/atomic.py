@@ -1,0 +1,131 @@
+"""Folders that appear complete or not at all, and survive a power cut once they do."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from inspector.errors import CaseError
+from inspector.intake.datasets.names import shown
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_NAME_LIMIT = 255
+
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", "Free space, or choose another disk."),
+    errno.EDQUOT: ("your disk quota is used up", "Free space, or choose another disk."),
+    errno.EFBIG: ("a file became larger than allowed here", "Choose another disk."),
+    errno.EROFS: ("the disk is read-only", "Choose another disk."),
+    errno.EACCES: ("permission denied", "Choose a folder of your own."),
+    errno.EPERM: ("permission denied", "Choose a folder of your own."),
+    errno.EIO: ("the disk reports an error", "Check the disk, or choose another."),
+    errno.EEXIST: ("something of that name appeared meanwhile", "Give another name."),
+    errno.ENAMETOOLONG: ("a name is too long for this disk", "Choose a shorter name."),
+}
+
+
+@contextmanager
+def building(target: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside ``target`` that takes its name when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        Folder that must not exist; its parent must.
+
+    Yields
+    ------
+    Path
+        ``.NAME.partial-XXXXXXXX`` in the same parent, so that the rename stays on one disk.
+
+    Raises
+    ------
+    CaseError
+        Writing failed: disk full, no permission, a name that appeared meanwhile. Nothing is left
+        under ``target``, and the hidden folder is removed, as after any other exception.
+    """
+    partial = target.with_name(_partial_name(target.name))
+    try:
+        os.mkdir(partial)
+        try:
+            yield partial
+            _flush(partial)
+            _rename_without_replacing(partial, target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    except OSError as error:
+        cause, fix = _CAUSES.get(
+            error.errno or 0,
+            ((error.strerror or "an error of the system").lower(), "Choose another place."),
+        )
+        rest = (
+            f"The unfinished folder {shown(partial)} could not be removed: delete it."
+            if os.path.lexists(partial)
+            else "Nothing was left behind."
+        )
+        raise CaseError(f"{shown(target)} was not written: {cause}.", rest, fix) from error
+    # The data is on the disk and under its name; that the name is too is all this adds.
+    with suppress(OSError):
+        _flush_folder(target.parent)
+
+
+def _partial_name(name: str) -> str:
+    suffix = f".partial-{secrets.token_hex(4)}"
+    room = _NAME_LIMIT - len(suffix) - 1
+    return "." + os.fsdecode(os.fsencode(name)[:room]) + suffix
+
+
+def _libc_function(name: str) -> Callable[..., int] | None:
+    try:
+        return getattr(ctypes.CDLL(None, use_errno=True), name)  # type: ignore[no-any-return]
+    except (AttributeError, OSError):
+        return None
+
+
+def _rename_without_replacing(source: Path, target: Path) -> None:
+    """Rename a folder, never over another: plain rename replaces an empty folder silently."""
+    renameat2 = _libc_function("renameat2")
+    if renameat2 is not None:
+        paths = os.fsencode(source), os.fsencode(target)
+        if renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.ENOSYS, errno.EINVAL):
+            raise OSError(code, os.strerror(code), str(target))
+    # File systems without the flag: take the name first, then replace our own empty folder.
+    os.mkdir(target)
+    try:
+        os.rename(source, target)
+    except OSError:
+        os.rmdir(target)
+        raise
+
+
+def _flush(folder: Path) -> None:
+    """Bring everything written to this disk onto it: one syncfs, not an fsync for each file."""
+    syncfs = _libc_function("syncfs")
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if syncfs is None:
+            os.sync()
+        elif syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,249 @@
+"""Writing a cleaned dataset: build beside its place, read back, compare, rename."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.api import Control
+from inspector.errors import BadInput, CaseError, InspectorError
+from inspector.export.atomic import building
+from inspector.export.cifar_binary import write_cifar_binary
+from inspector.export.files import copy_file
+from inspector.export.idx import write_idx
+from inspector.export.image_folder import write_image_folder
+from inspector.export.npz import check_npz, write_npz
+from inspector.export.plan import ExportPlan
+from inspector.export.records import (
+    MANIFEST,
+    write_kept,
+    write_manifest,
+    write_provenance,
+    write_removed,
+)
+from inspector.intake.datasets import open_dataset
+from inspector.intake.datasets.cifar_binary import CifarBinary
+from inspector.intake.datasets.dataset import Dataset
+from inspector.intake.datasets.evidence_file import sha256_of
+from inspector.intake.datasets.idx import IdxDataset
+from inspector.intake.datasets.image_folder import ImageFolder
+from inspector.intake.datasets.names import shown
+from inspector.intake.datasets.npz import NpzDataset
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes
+    ----------
+    target : Path
+        The new folder.
+    kept, removed : int
+        Numbers of samples.
+    files, bytes : int
+        Everything in the folder, lists included.
+    digest : str
+        `Dataset.digest` of the exported dataset.
+    manifest_sha256 : str
+        SHA-256 of ``manifest.sha256``, the one number that fixes the whole folder.
+    seconds : float
+        How long it took.
+    """
+
+    target: Path
+    kept: int
+    removed: int
+    files: int
+    bytes: int
+    digest: str
+    manifest_sha256: str
+    seconds: float
+
+
+def export_cleaned(
+    plan: ExportPlan,
+    *,
+    reasons: Mapping[int, Mapping[str, Any]] | None = None,
+    control: Control | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> ExportResult:
+    """Write a cleaned dataset.
+
+    Parameters
+    ----------
+    plan : ExportPlan
+        From `plan_export`.
+    reasons : mapping of int to mapping, optional
+        By row: named values for ``removed.csv``, such as tag, score and note.
+    control : Control, optional
+        Reports progress and takes a cancel.
+    provenance : mapping, optional
+        JSON-able account of the case for ``provenance.json``.
+
+    Returns
+    -------
+    ExportResult
+
+    Raises
+    ------
+    BadInput
+        The source cannot be read or changed.
+    CaseError
+        The export cannot be written (disk full, no permission), or differs from the source when
+        read back. Nothing is left under the final name.
+    Cancelled
+        The analyst stopped it; nothing is left.
+    """
+    started = time.monotonic()
+    control = control or Control()
+    _refuse_unreadable(plan, control)
+    _refuse_full_disk(plan)
+    with building(plan.target) as folder:
+        _write_samples(plan, folder, control)
+        _copy_companions(plan, folder, control)
+        written = _read_back(plan, folder, control)
+        write_removed(plan, reasons or {}, folder)
+        write_kept(plan, folder)
+        _check_lists(plan, folder)
+        write_provenance(plan, written, provenance or {}, folder)
+        files, size = write_manifest(folder, written.file_sha256(control), control)
+        manifest = sha256_of(folder, MANIFEST).hex()
+        size += (folder / MANIFEST).stat().st_size
+        digest = written.digest()
+        control.check()
+    return ExportResult(
+        plan.target,
+        len(plan.kept),
+        len(plan.removed),
+        files + 1,
+        size,
+        digest,
+        manifest,
+        time.monotonic() - started,
+    )
+
+
+def _refuse_unreadable(plan: ExportPlan, control: Control) -> None:
+    hashes = plan.dataset.stored_sha256(control)
+    missing = plan.kept[~hashes[plan.kept].any(axis=1)]
+    if missing.size:
+        raise BadInput(
+            f"{missing.size:,} of the samples to keep cannot be read, the first is "
+            f"{plan.dataset.locator(int(missing[0]))}.",
+            "The export would lack them.",
+            "Give yourself permission to read them, or leave them out.",
+        )
+
+
+def _refuse_full_disk(plan: ExportPlan) -> None:
+    try:
+        free = shutil.disk_usage(plan.target.parent).free
+    except OSError:
+        return
+    if free < plan.bytes:
+        raise CaseError(
+            f"{shown(plan.target)} was not written: the disk is too full.",
+            f"It takes about {plan.bytes / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free.",
+            "Free space, or choose another disk.",
+        )
+
+
+def _write_samples(plan: ExportPlan, folder: Path, control: Control) -> None:
+    dataset, kept = plan.dataset, plan.kept
+    if isinstance(dataset, ImageFolder):
+        write_image_folder(dataset, kept, folder, control)
+    elif isinstance(dataset, IdxDataset):
+        write_idx(dataset, kept, folder, control)
+    elif isinstance(dataset, NpzDataset):
+        write_npz(dataset, kept, folder, control)
+    elif isinstance(dataset, CifarBinary):
+        write_cifar_binary(dataset, kept, folder, control)
+    else:
+        raise BadInput(
+            f"A dataset of the format {dataset.format} cannot be exported.",
+            "There is no writer for it.",
+            "Export the list of kept samples instead.",
+        )
+
+
+def _copy_companions(plan: ExportPlan, folder: Path, control: Control) -> None:
+    for path in plan.companions:
+        control.check()
+        copy_file(plan.dataset.root, path, folder)
+
+
+def _read_back(plan: ExportPlan, folder: Path, control: Control) -> Dataset:
+    """Open the export with our own reader and compare it with the source, sample by sample."""
+    source = plan.dataset
+    try:
+        written = open_dataset(folder if source.root.is_dir() else folder / source.root.name)
+        same = (
+            written.format == source.format
+            and len(written) == len(plan.kept)
+            and _same_labels(source, written, plan)
+            and np.array_equal(
+                written.stored_sha256(_Verifying(control)), source.stored_sha256()[plan.kept]
+            )
+        )
+    except BadInput as error:
+        raise CaseError(
+            f"The export was not kept: it cannot be read back. {error.what}",
+            error.why,
+            "Try again, on another disk if it happens twice.",
+        ) from error
+    if not same:
+        raise _differs("its samples differ from those of the source")
+    if isinstance(source, NpzDataset):
+        check_npz(source, folder / source.file.name)
+    return written
+
+
+class _Verifying(Control):
+    """Reports the hashing of the copy as a stage of its own."""
+
+    def __init__(self, control: Control) -> None:
+        self.check = control.check  # type: ignore[method-assign]
+        self._control = control
+
+    def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
+        self._control.progress("verify", done, total, "reading back")
+
+
+def _same_labels(source: Dataset, written: Dataset, plan: ExportPlan) -> bool:
+    if not (isinstance(source, ImageFolder) and isinstance(written, ImageFolder)):
+        return np.array_equal(written.labels, source.labels[plan.kept])
+    # The path holds the class. An emptied class folder stays a class, unless it is a hidden one.
+    vanished = set(source.class_names) - set(written.class_names)
+    emptied = {count.name for count in plan.classes if not count.after}
+    order = [name for name in source.class_names if name not in vanished]
+    return (
+        written.paths == tuple(source.paths[row] for row in plan.kept)
+        and list(written.class_names) == order
+        and vanished <= {name for name in emptied if name.startswith((".", "__MACOSX"))}
+    )
+
+
+def _check_lists(plan: ExportPlan, folder: Path) -> None:
+    """Prove from the lists as written: kept and removed together are the source, and disjoint."""
+    rows: list[int] = []
+    for name in ("kept.csv", "removed.csv"):
+        with open(folder / name, encoding="utf-8", newline="") as file:
+            rows += [int(row["index"]) for row in csv.DictReader(file)]
+    if sorted(rows) != list(range(len(plan.dataset))):
+        raise _differs("kept.csv and removed.csv do not add up to the source")
+
+
+def _differs(how: str) -> InspectorError:
+    return CaseError(
+        f"The export was not kept: {how}.",
+        "Something went wrong while writing or reading back.",
+        "Try again, on another disk if it happens twice.",
+    )
