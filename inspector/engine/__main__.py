@@ -28,7 +28,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="inspector.engine")
     parser.add_argument("--derived", type=Path, required=True)
     parser.add_argument("--read", type=Path, action="append", default=[])
-    parser.add_argument("--write", type=Path, action="append", default=[])
     parser.add_argument("--cuda", action="store_true")
     options = parser.parse_args()
     commands, events = _private_pipes()
@@ -39,7 +38,7 @@ def main() -> int:
     readable = [*options.read, places.resources(), *(p for p in plugins if p.is_dir())]
     layers = lock_down(
         [path.absolute() for path in readable],
-        [options.derived.absolute(), *(path.absolute() for path in options.write)],
+        options.derived.absolute(),
         cuda=options.cuda,
     )
     from inspector.engine.jobs import JOBS

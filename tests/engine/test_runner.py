@@ -86,13 +86,12 @@ def test_a_paused_job_holds_until_it_is_resumed(engine: _Pipes) -> None:
     engine.say(do="run", id=1, job="count", **{"with": {"steps": 150}})
     engine.until("progress")
     engine.say(do="pause", id=1)
-    held = engine.until("paused")[-2]["done"]
-    time.sleep(0.3)
+    engine.until("paused")
+    time.sleep(0.3)  # Progress made meanwhile would stand in the pipe before "resumed".
     engine.say(do="resume", id=1)
     after = engine.until("done")
     assert after[0]["event"] == "resumed"
-    first = next(event["done"] for event in after if event["event"] == "progress")
-    assert first - held < 60  # Nothing was counted during the 0.3 s of pause (150 steps' worth).
+    assert after[-1]["result"] == {"counted": 150}
 
 
 def test_a_paused_job_can_be_cancelled(engine: _Pipes) -> None:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from inspector import places
 from inspector.case import Case
 from inspector.engine.client import scan as steps
 from inspector.engine.client.options import ScanOptions
@@ -153,9 +152,7 @@ class Investigation:
     def _warm_map(self) -> Engine:
         """Start the engine that holds UMAP: a fit in numba can only be killed."""
         if self._map_engine is None or not self._map_engine.alive:
-            cache = places.user_state() / "numba"
-            cache.mkdir(parents=True, exist_ok=True)
-            self._map_engine = Engine(self.case.derived, self._on_engine_event, write=[cache])
+            self._map_engine = Engine(self.case.derived, self._on_engine_event)
             self._map_engine.start()
             self._map_engine.submit("umap")
         return self._map_engine

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from inspector import places
 from inspector.engine.protocol import MAX_LINE, ProtocolError, decode_event, encode
 from inspector.errors import Cancelled, EngineStopped, InspectorError, from_message
 
@@ -44,8 +43,8 @@ class Engine:
         Called with every event from a background thread; never from the caller's.
     read : sequence of Path
         Evidence that the engine may read.
-    write : sequence of Path
-        Further folders that it may write into (the demonstration's evidence).
+    cuda : bool
+        Leave the doors open that a GPU driver needs.
     """
 
     def __init__(
@@ -54,10 +53,9 @@ class Engine:
         on_event: Callable[[dict[str, Any]], None] = lambda event: None,
         *,
         read: Sequence[Path] = (),
-        write: Sequence[Path] = (),
         cuda: bool = False,
     ) -> None:
-        self.derived, self.read, self.write, self.cuda = derived, tuple(read), tuple(write), cuda
+        self.derived, self.read, self.cuda = derived, tuple(read), cuda
         self.layers: list[str] = []
         self._on_event = on_event
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,20 +79,17 @@ class Engine:
 
     def start(self) -> None:
         """Start the process; returns at once, before it has imported anything."""
-        cache = places.user_state() / "numba"
         command = [sys.executable, "-P", "-B", "-m", "inspector.engine"]
         command += ["--derived", str(self.derived)]
         for path in self.read:
             command += ["--read", str(Path(path).absolute())]
-        for path in self.write:
-            command += ["--write", str(Path(path).absolute())]
         if self.cuda:
             command.append("--cuda")
         environment = {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}
         environment |= {
             "HF_HUB_OFFLINE": "1",
-            "NUMBA_CACHE_DIR": str(cache if cache in self.write else self.derived / "numba"),
-            "MPLCONFIGDIR": str(self.derived),
+            "NUMBA_CACHE_DIR": str(self.derived / "scratch" / "numba"),
+            "MPLCONFIGDIR": str(self.derived / "scratch"),
         }
         self.derived.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
+from inspector.errors import BadInput
 
 
 def run(
@@ -37,6 +39,7 @@ def run(
         {"path": model, "data": data, "spec": suspect.spec()},
         lambda: suspect,
     )
+    _check_labels(dataset.labels, suspect.num_classes)
     control.check()
     control.progress(stage, 2, steps, "Writing the table of samples")
     folder = session.folder(f"samples-{digest[:16]}")
@@ -95,6 +98,19 @@ def run(
         )
         control.progress(stage, 4, steps, "Reference set measured")
     return result
+
+
+def _check_labels(labels: NDArray[np.int32], classes: int) -> None:
+    """Refuse labels that the model has no output for: no loss, and so no gradient, exists there."""
+    largest = int(labels.max(initial=-1))
+    if largest >= classes:
+        row = int(np.flatnonzero(labels >= classes)[0])
+        raise BadInput(
+            f"The dataset has the label {largest}, the model has {classes} classes (0 to "
+            f"{classes - 1}); sample {row} is the first beyond them.",
+            "Model and data do not belong together, or the labels are damaged.",
+            "Give the data that this model was trained on, or the right number with --classes.",
+        )
 
 
 def describe_model(suspect: Any) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Rate and time left, as the progress bars show them."""
+
+from __future__ import annotations
+
+from inspector.engine.client.pace import Pace
+
+
+def _event(done: int, total: int = 1000, stage: str = "Signals") -> dict[str, object]:
+    return {"event": "progress", "stage": stage, "done": done, "total": total}
+
+
+def test_a_steady_stage_has_its_rate_and_time_left() -> None:
+    pace = Pace()
+    assert pace.extend(_event(0), now=0.0)["rate"] is None
+    later = pace.extend(_event(200), now=2.0)
+    assert later["rate"] == 100
+    assert later["seconds_left"] == 8
+
+
+def test_a_slow_start_is_forgotten() -> None:
+    pace = Pace()
+    pace.extend(_event(0), now=0.0)
+    for second in range(60, 90):
+        last = pace.extend(_event((second - 60) * 10), now=float(second))
+    assert 9 < last["rate"] < 11
+
+
+def test_stages_do_not_mix() -> None:
+    pace = Pace()
+    pace.extend(_event(0), now=0.0)
+    assert pace.extend(_event(5, stage="Detectors"), now=1.0)["rate"] is None
+
+
+def test_no_total_means_no_time_left() -> None:
+    pace = Pace()
+    pace.extend(_event(0, total=0), now=0.0)
+    assert pace.extend(_event(5, total=0), now=1.0)["seconds_left"] is None

@@ -1,0 +1,77 @@
+"""Options of a scan: refused early, kept in the case, compared with what the case is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inspector.case import Case
+from inspector.engine.client import ScanOptions
+from inspector.engine.client.scan import check_same_investigation, key_of, warnings_of
+from inspector.errors import BadInput
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> ScanOptions:
+    model, data = tmp_path / "model.pt", tmp_path / "data"
+    model.write_bytes(b"x")
+    data.mkdir()
+    return ScanOptions(model=model, data=data, detectors=("spectral",), limit=10)
+
+
+def test_options_survive_the_case(options: ScanOptions, tmp_path: Path) -> None:
+    with Case.create(tmp_path / "a.case") as case:
+        case.set("scan", options.as_record())
+    with Case.open(tmp_path / "a.case") as case:
+        assert ScanOptions.from_record(case.get("scan")) == options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"limit": 0},
+        {"classes": 0},
+        {"seed": -1},
+        {"device": "tpu"},
+        {"reference": Path("/nowhere/at/all")},
+        {"verified": Path("/nowhere/at/all")},
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    options: ScanOptions, change: dict[str, object]
+) -> None:
+    record = {**options.as_record(), **change}
+    with pytest.raises(BadInput) as refusal:
+        ScanOptions.from_record(record).check()
+    assert next(iter(change)) in str(refusal.value)
+
+
+def test_a_case_is_one_investigation(options: ScanOptions, tmp_path: Path) -> None:
+    with Case.create(tmp_path / "b.case") as case:
+        check_same_investigation(case, options)
+        case.add_evidence("model", str(options.model), "0" * 64, 1)
+        check_same_investigation(case, options)
+        other = tmp_path / "other.pt"
+        other.write_bytes(b"y")
+        record = {**options.as_record(), "model": str(other)}
+        with pytest.raises(BadInput, match="another model"):
+            check_same_investigation(case, ScanOptions.from_record(record))
+
+
+def test_keys_differ_by_what_they_depend_on() -> None:
+    assert key_of(a=1, b=2) == key_of(b=2, a=1)
+    assert key_of(a=1) != key_of(a=2)
+
+
+@pytest.mark.parametrize(
+    ("classes", "accuracy", "warned"),
+    [(10, 0.15, True), (10, 0.25, False), (2, 0.7, True), (2, 0.8, False), (1, 1.0, False)],
+)
+def test_a_misread_model_is_reported_with_likely_causes(
+    classes: int, accuracy: float, warned: bool
+) -> None:
+    model = {"num_classes": classes, "accuracy": accuracy}
+    dataset = {"class_names": [str(i) for i in range(classes)]}
+    said = [text for text in warnings_of(model, dataset, None) if "normalisation" in text]
+    assert bool(said) == warned
