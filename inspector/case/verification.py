@@ -1,0 +1,91 @@
+"""Look for tampering: the chain, everything bound to it, and the bytes of the derived arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from inspector.case import schema
+from inspector.case.arrays import ArrayInfo
+from inspector.case.database import Database
+from inspector.case.journal import Entry
+from inspector.case.npy import open_inside
+from inspector.case.records import Record
+from inspector.errors import CaseError
+
+_CHUNK = 1 << 22
+
+
+def changed_guards(database: Database) -> Iterator[str]:
+    """Yield what is missing from, or was added to, tables and append-only triggers."""
+    present, expected = database.schema_objects(), schema.expected_objects()
+    for name in sorted(present.keys() | expected.keys()):
+        if name not in present:
+            yield f"The table or guard {name} was removed from the database."
+        elif name not in expected:
+            yield f"{name} was added to the database."
+        elif present[name] != expected[name]:
+            yield f"The table or guard {name} of the database was changed."
+
+
+def changed_records(records: Iterable[Record], entries: Iterable[Entry]) -> Iterator[str]:
+    """Compare each current record with the last entry of the journal about it."""
+    last = {
+        (entry.act, entry.details["key"]): entry
+        for entry in entries
+        if {"key", "digest", "replaces"} <= entry.details.keys()
+    }
+    for record in records:
+        entry = last.pop((record.kind, record.key), None)
+        if entry is None:
+            yield f"The {record.kind} {record.key} is in no journal entry."
+        elif entry.seq != record.seq or entry.details["digest"] != _digest(record.text):
+            yield f"The {record.kind} {record.key} was changed behind the journal's back."
+    for kind, key in last:
+        yield f"The {kind} {key} was removed behind the journal's back."
+
+
+def changed_tags(database: Database, entries: Iterable[Entry]) -> Iterator[str]:
+    """Compare each change of tags with its journal entry."""
+    acts = {
+        entry.seq: entry
+        for entry in entries
+        if entry.act in ("tag", "untag", "undo", "redo") and "digest" in entry.details
+    }
+    for seq, effect, target, cells in database.rows(
+        "SELECT seq, effect, target, cells FROM change ORDER BY seq"
+    ):
+        entry = acts.pop(seq, None)
+        if entry is None:
+            yield f"The change of tags {seq} is in no journal entry."
+            continue
+        said = (entry.act if entry.act in ("undo", "redo") else "do", entry.details.get("of", 0))
+        if said != (effect, target) or entry.details["digest"] != _digest(cells):
+            yield f"The change of tags {seq} was altered behind the journal's back."
+    for seq in acts:
+        yield f"The change of tags {seq} was removed behind the journal's back."
+
+
+def changed_arrays(
+    derived: Path, infos: Iterable[ArrayInfo], check: Callable[[], None]
+) -> Iterator[str]:
+    """Hash every registered file; ``check`` is called between chunks and may raise to stop."""
+    for info in infos:
+        found = hashlib.sha256()
+        try:
+            with open_inside(derived, info.path) as file:
+                while chunk := file.read(_CHUNK):
+                    found.update(chunk)
+                    check()
+        except CaseError as error:
+            yield str(error)
+            continue
+        if found.hexdigest() != info.sha256:
+            yield f"The derived array {info.name} ({info.path}) was changed after it was written."
+
+
+def _digest(data: object) -> str:
+    if isinstance(data, str):
+        data = data.encode("utf-8", "backslashreplace")
+    return hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else ""
