@@ -1,0 +1,243 @@
+"""Choosing between settings by what the network answers on the data's own labels."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from inspector.api import Control
+from inspector.errors import BadInput
+from inspector.intake.models.building import build_network
+from inspector.intake.models.candidates import Candidate
+from inspector.intake.models.normalisations import Normalisation
+from inspector.intake.models.tracing import Trace, trace
+from inspector.intake.models.variants import Setting, carried, refinements
+
+ROUNDS = ((100, 1.5e11), (250, 4e11), (500, 8e11))
+"""How many images each setting is measured on, and the operations that may be spent on it. In every
+round those that are clearly worse than the best drop out. Operations are counted, not timed, so
+that the choice does not depend on the machine."""
+
+_BATCH_OPERATIONS = 4e9  # between two looks at the control: 0.1 s at 40 GFLOP/s
+_LOSS_CAP = 20.0  # nats; one wild answer must not decide
+
+
+@dataclass
+class Sample:
+    """Decoded images with their labels; ``images`` is one array when all have one size."""
+
+    images: NDArray[np.uint8] | list[NDArray[np.uint8]]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass
+class Trial:
+    """What was measured for one setting, on the first images of the sample."""
+
+    setting: Setting
+    trace: Trace
+    correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    loss: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct answers."""
+        return float(self.correct.mean()) if len(self.correct) else 0.0
+
+    def as_dict(self, chosen: bool) -> dict[str, Any]:
+        """Return what the case keeps of it."""
+        return {
+            "architecture": self.setting.candidate.name,
+            **dict(self.setting.choices),
+            "sample": len(self.correct),
+            "accuracy": round(self.accuracy, 4),
+            "loss": round(float(self.loss.mean()), 4) if len(self.loss) else None,
+            "chosen": chosen,
+        }
+
+
+class Chooser:
+    """Measures settings of one network on one sample, remembers what it measured, and chooses.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The weights.
+    sample : Sample
+        At most as many images as the last of `ROUNDS`.
+    control : Control
+        Checked between batches.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], sample: Sample, control: Control) -> None:
+        self.tensors, self.sample, self.control = tensors, sample, control
+        self.trials: dict[str, Trial] = {}
+        self.refused: list[str] = []
+        self._network: tuple[str, nn.Module] | None = None
+
+    def choose(self, points: Sequence[Setting], usual: Sequence[Normalisation]) -> Trial:
+        """Go from starting points to one setting: layout and size, then details, then pixel values.
+
+        Parameters
+        ----------
+        points : sequence of Setting
+            Layouts and sizes, the preferred ones first.
+        usual : sequence of Normalisation
+            What pixel values can be scaled to, the preferred ones first.
+
+        Raises
+        ------
+        BadInput
+            The network runs in no setting.
+        """
+        # A wrong scale costs accuracy, a wrong layout all of it: a few scales that differ widely
+        # are enough to tell layouts apart.
+        coarse = [usual[0], *usual[1:2], *usual[2:3]]
+        best = self.best([point.scaled(scale) for point in points for scale in coarse])
+        for sweep in range(3):
+            before = best.setting
+            if sweep and len(points) > 1:
+                # With a wrong activation all layouts look alike; now that it is chosen, look again.
+                best = self.best([carried(point, best.setting) for point in points])
+            for place in range(len(refinements(best.setting))):
+                best = self.best(refinements(best.setting)[place])
+            best = self.best([best.setting.scaled(scale) for scale in usual])
+            if best.setting == before:
+                break
+        if best.setting.preprocess.mode == "RGB" and self._coloured():
+            swapped = best.setting.changed("channels", "BGR", mode="BGR")
+            best = self.best([best.setting.changed("channels", "RGB"), swapped])
+        return best
+
+    def best(self, settings: Sequence[Setting]) -> Trial:
+        """Measure settings against each other; take the first that is not clearly worse."""
+        trials = [trial for trial in map(self._trial, settings) if trial is not None]
+        if not trials:
+            raise BadInput(
+                "The network cannot be run on this data.",
+                self.refused[-1] if self.refused else "",
+                "Check that model and data belong together.",
+            )
+        for images, operations in ROUNDS:
+            for trial in trials:
+                affordable = int(operations / max(trial.trace.operations, 1.0))
+                self._extend(trial, min(images, len(self.sample), max(affordable, 24)))
+            leader = max(trials, key=lambda trial: (trial.accuracy, -float(trial.loss.mean())))
+            trials = [trial for trial in trials if not clearly_worse(trial, leader)]
+            if len(trials) == 1:
+                break
+        return trials[0]
+
+    def network(self, candidate: Candidate) -> nn.Module:
+        """Build a network; the last one is kept, since settings that share it come in a row."""
+        key = _key(candidate)
+        if self._network is None or self._network[0] != key:
+            self._network = None  # first let go of the old one: two large networks need not fit
+            self._network = (key, build_network(candidate, self.tensors))
+        return self._network[1]
+
+    def _trial(self, setting: Setting) -> Trial | None:
+        key = _key(setting.candidate) + json.dumps(setting.preprocess.as_dict())
+        known = self.trials.get(key)
+        if known is None:
+            self.control.check()
+            preprocess = setting.preprocess
+            try:
+                network = self.network(setting.candidate)
+                traced = trace(network, preprocess.channels, preprocess.size)
+            except (RuntimeError, ValueError, AssertionError) as error:
+                reason = str(error).strip().splitlines() or [type(error).__name__]
+                self.refused.append(
+                    f"At {preprocess.size[0]}×{preprocess.size[1]}: {reason[0][:200]}"
+                )
+                return None
+            known = self.trials[key] = Trial(setting, traced)
+        known.setting = setting  # the same way to run it, described by the latest question
+        return known
+
+    def _extend(self, trial: Trial, count: int) -> None:
+        start = len(trial.correct)
+        if count <= start:
+            return
+        correct, loss = measure(
+            self.network(trial.setting.candidate),
+            trial.setting,
+            trial.trace.operations,
+            self.sample,
+            range(start, count),
+            self.control,
+        )
+        trial.correct = np.concatenate([trial.correct, correct])
+        trial.loss = np.concatenate([trial.loss, loss])
+        text = ", ".join(value for _, value in trial.setting.choices)
+        self.control.progress("model", len(self.trials), 0, f"{text}: {trial.accuracy:.0%} correct")
+
+    def _coloured(self) -> bool:
+        return any(image.shape[-1] == 3 for image in self.sample.images[:50])
+
+
+def measure(
+    network: nn.Module,
+    setting: Setting,
+    operations: float,
+    sample: Sample,
+    rows: range,
+    control: Control,
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Run a network on some rows of a sample.
+
+    Returns
+    -------
+    correct : ndarray (len(rows),) bool
+        Whether the largest answer is at the label.
+    loss : ndarray (len(rows),) float64
+        Cross-entropy at the label, nats, at most 20; answers that are no numbers count as 20.
+    """
+    step = int(min(max(_BATCH_OPERATIONS / max(operations, 1.0), 1), 250))
+    correct, loss = [], []
+    for start in range(rows.start, rows.stop, step):
+        control.check()
+        stop = min(start + step, rows.stop)
+        labels = torch.from_numpy(sample.labels[start:stop])
+        with torch.inference_mode():
+            logits = network(setting.preprocess(sample.images[start:stop]))
+            nats = F.cross_entropy(logits, labels, reduction="none")
+        correct.append((logits.argmax(1) == labels).numpy())
+        loss.append(nats.double().nan_to_num(_LOSS_CAP).clamp(0, _LOSS_CAP).numpy())
+    return np.concatenate(correct), np.concatenate(loss)
+
+
+def clearly_worse(trial: Trial, leader: Trial) -> bool:
+    """Tell whether a setting is worse than the leader by more than chance, image by image.
+
+    Images on which both are right or both are wrong say nothing (McNemar 1947), so settings that
+    differ by a percent are told apart on a few hundred images. Where accuracies agree the losses
+    are compared, which the right scale of pixel values lowers on almost every image.
+    """
+    count = min(len(trial.correct), len(leader.correct))
+    if trial is leader or count < 20:
+        return False
+    difference = leader.correct[:count].astype(int) - trial.correct[:count]
+    gain, discordant = int(difference.sum()), int(np.abs(difference).sum())
+    if gain > 2.5 * math.sqrt(discordant):
+        return True
+    excess = trial.loss[:count] - leader.loss[:count]
+    spread = float(excess.std(ddof=1)) / math.sqrt(count)
+    return gain >= 0 and float(excess.mean()) > max(4 * spread, 1e-6)
+
+
+def _key(candidate: Candidate) -> str:
+    arguments = {key: value for key, value in candidate.args.items() if key != "size"}
+    return candidate.network + json.dumps(arguments, sort_keys=True)
