@@ -1,0 +1,201 @@
+"""Runs one detector and holds it to the contract; whatever goes wrong becomes a finding with a cause."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.api import VERDICTS, Context, Detector, DetectorInfo, Finding, Parameter, Progress
+from inspector.errors import Cancelled
+
+Report = Callable[[Progress], None]
+
+
+class ContractBroken(Exception):
+    """A detector returned something that `inspector.api` does not allow."""
+
+
+def run_detector(
+    detector: Detector,
+    ctx: Context,
+    parameters: Mapping[str, Any] | None = None,
+    report: Report = lambda progress: None,
+) -> Finding:
+    """Drive a detector to its end and return a finding that keeps the contract.
+
+    Parameters
+    ----------
+    detector : Detector
+    ctx : Context
+        Its `check_cancelled` is called after every step.
+    parameters : mapping, optional
+        Values for some of the detector's parameters; the others take their defaults.
+    report : callable
+        Receives every `Progress`, made monotonic.
+
+    Returns
+    -------
+    Finding
+        Scores are (n,) float32; the verdict is at most "medium".
+
+    Raises
+    ------
+    ContractBroken
+        The detector returned something else than a valid finding.
+    Cancelled
+        The analyst stopped it; the detector is closed.
+    Exception
+        Whatever the detector raised.
+    """
+    run = detector.run(ctx, **parameter_values(detector.info, parameters or {}))
+    if not inspect.isgenerator(run):
+        raise ContractBroken("`run` has no `yield`; it must be a generator that yields Progress")
+    finding = _drive(run, ctx, report)
+    return checked_finding(finding, ctx.n, len(ctx.class_names))
+
+
+def _drive(run: Generator[Progress, None, Finding], ctx: Context, report: Report) -> Finding:
+    reached = 0.0
+    try:
+        while True:
+            step = next(run)
+            ctx.check_cancelled()
+            if not isinstance(step, Progress):
+                raise ContractBroken(f"`run` yielded {type(step).__name__} instead of Progress")
+            share = step.done / step.total if step.total else 0.0
+            reached = max(reached, min(share, 1.0))
+            report(Progress(round(reached * 1000), 1000, str(step.text)))
+    except StopIteration as end:
+        finding: Finding = end.value
+        return finding
+    finally:
+        run.close()
+
+
+def parameter_values(info: DetectorInfo, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for every parameter of a detector, checked against its type and limits.
+
+    Raises
+    ------
+    ContractBroken
+        A name that the detector does not have, or a value out of its limits.
+    """
+    known = {parameter.name: parameter for parameter in info.parameters}
+    strange = sorted(set(given) - set(known))
+    if strange:
+        names = ", ".join(known) or "none"
+        raise ContractBroken(f"{info.id} has no parameter {strange[0]!r}; it has: {names}")
+    return {
+        name: _parameter_value(parameter, given.get(name, parameter.default))
+        for name, parameter in known.items()
+    }
+
+
+def _parameter_value(parameter: Parameter, value: Any) -> float | int | str | bool:
+    kind = type(parameter.default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ContractBroken(f"parameter {parameter.name!r} must be a {kind.__name__}, not {value!r}")
+    if parameter.choices and value not in parameter.choices:
+        allowed = ", ".join(parameter.choices)
+        raise ContractBroken(f"parameter {parameter.name!r} must be one of {allowed}")
+    if kind in (int, float):
+        low = -np.inf if parameter.low is None else parameter.low
+        high = np.inf if parameter.high is None else parameter.high
+        if not low <= value <= high:
+            raise ContractBroken(f"parameter {parameter.name!r} must lie in {low} … {high}")
+    return value  # type: ignore[no-any-return]
+
+
+def checked_finding(finding: Any, n: int, classes: int) -> Finding:
+    """Return the finding with scores as float32, or raise `ContractBroken` with what is wrong."""
+    if not isinstance(finding, Finding):
+        raise ContractBroken(f"`run` returned {type(finding).__name__} instead of a Finding")
+    finding.scores = checked_scores(finding.scores, n)
+    if finding.verdict not in VERDICTS:
+        raise ContractBroken(f"verdict {finding.verdict!r} is none of {', '.join(VERDICTS)}")
+    for result in finding.classes:
+        if not 0 <= result.index < classes:
+            raise ContractBroken(f"class {result.index!r} does not exist; there are {classes}")
+        if result.verdict not in VERDICTS:
+            raise ContractBroken(f"verdict {result.verdict!r} is none of {', '.join(VERDICTS)}")
+        if result.p_value is not None and not 0 <= result.p_value <= 1:
+            raise ContractBroken(f"p-value {result.p_value!r} is not between 0 and 1")
+    if isinstance(finding.caveats, str) or not [text for text in finding.caveats if str(text)]:
+        raise ContractBroken("caveats must be a sequence of sentences, at least one")
+    return finding
+
+
+def checked_scores(scores: Any, n: int) -> NDArray[np.float32]:
+    """Return scores as an own (n,) float32 array; infinity and other shapes are refused."""
+    found = np.asarray(scores)
+    if found.shape != (n,):
+        raise ContractBroken(f"scores have shape {found.shape} instead of ({n},)")
+    if found.dtype.kind not in "fiub":
+        raise ContractBroken(f"scores have type {found.dtype} instead of float32")
+    with np.errstate(over="ignore"):
+        found = found.astype(np.float32)
+    if np.isinf(found).any():
+        raise ContractBroken("scores hold infinity; use NaN for samples that are not assessed")
+    return found
+
+
+def cause_of(error: BaseException) -> str:
+    """Return one line that tells a person why something third-party failed."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an exception class may break its own __str__
+        text = ""
+    if isinstance(error, ContractBroken):
+        return text
+    if isinstance(error, SystemExit):
+        return "It called sys.exit() instead of returning."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"It needs the Python package {error.name!r}, which is not installed."
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"Line {error.lineno} is not valid Python: {error.msg}."
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback for the details view; never raises."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        return type(error).__name__
+
+
+def timed_run(
+    factory: Callable[[], Detector],
+    ctx: Context,
+    parameters: Mapping[str, Any],
+    report: Report,
+) -> tuple[Finding | None, str, str, float]:
+    """Run a detector and catch everything but a cancel.
+
+    Returns
+    -------
+    finding : Finding or None
+    cause : str
+        Why there is none, in one line.
+    details : str
+        Traceback.
+    seconds : float
+    """
+    started = time.perf_counter()
+    finding, cause, details = None, "", ""
+    try:
+        finding = run_detector(factory(), ctx, parameters, report)
+    except (Cancelled, KeyboardInterrupt):
+        raise
+    # SystemExit included: a plugin must not be able to end the engine.
+    except BaseException as error:
+        cause, details = cause_of(error), traceback_of(error)
+    return finding, cause, details, time.perf_counter() - started

@@ -1,0 +1,82 @@
+"""The spectral score after whitening a class with the pooled covariance of the other classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+
+import numpy as np
+
+from inspector.api import ClassResult, Context, DetectorInfo, Finding, Parameter, Progress
+from inspector.detectors.groups import ClassGroups
+from inspector.detectors.standing import class_verdicts
+from inspector.statistics.rows import as_scores
+from inspector.statistics.tails import contrast_direction, robust_distances
+from inspector.statistics.whitening import LeaveOneOutWhitening
+
+
+class WhitenedSpectrum:
+    """|s − median| / robust deviation in the whitened direction where a class differs from itself.
+
+    Natural variation is much alike in all classes, so measuring a class in units of how the others
+    vary leaves what only it contains. Among the leading whitened directions the combination is taken
+    in which the class as a whole spreads most against its own bulk. No poison rate is assumed.
+    """
+
+    info = DetectorInfo(
+        id="spectral-whitened",
+        title="Whitened spectral score",
+        summary="How far a sample lies where its class varies in a way that no other class does.",
+        version="1.0",
+        needs=("labels", "activations"),
+        in_ranking=True,
+        parameters=(
+            Parameter("directions", 24, "Leading whitened directions to combine.", 1, 64),
+        ),
+        reference="After Tran and others 2018; whitening as in Hayase and others 2021, SPECTRE",
+    )
+
+    def run(self, ctx: Context, directions: int = 24) -> Generator[Progress, None, Finding]:
+        """Score every sample; see the class."""
+        classes = ClassGroups(ctx)
+        scores = np.full(ctx.n, np.nan)
+        found: list[ClassResult] = []
+        spectra = np.zeros((len(classes), directions))
+        yield Progress(0, len(classes), "spread of all classes")
+        whitening = LeaveOneOutWhitening(classes.blocks(), ctx.check_cancelled)
+        for done, group in enumerate(classes.groups):
+            yield Progress(done, len(classes), group.name)
+            wanted = directions_for(len(group.rows), directions)
+            variances, along = whitening.leading_coordinates(done, wanted)
+            spectra[done, : len(variances)] = variances
+            distances, excess = robust_distances(along @ contrast_direction(along))
+            scores[group.rows] = np.abs(distances)
+            found.append(ClassResult(group.label, excess))
+        yield Progress(len(classes), len(classes), "done")
+        rated = class_verdicts(found)
+        alone = (
+            ("There is one class only: it was whitened by itself, which hides what it contains.",)
+            if len(classes) == 1
+            else ()
+        )
+        return Finding(
+            scores=as_scores(scores),
+            classes=rated.classes,
+            verdict=rated.verdict,
+            caveats=(
+                "A rare natural kind of sample in one class scores like a planted group.",
+                "Poison that spreads over all classes is part of what counts as ordinary here.",
+                *alone,
+                *rated.caveats,
+                *classes.caveats,
+            ),
+            artifacts={"whitened_variances": spectra},
+        )
+
+
+def directions_for(members: int, most: int) -> int:
+    """Limit the directions that a class of few members is searched in, or noise would win."""
+    return max(1, min(most, members // 10, math.isqrt(members // 2)))
+
+
+DETECTORS = [WhitenedSpectrum]

@@ -1,0 +1,119 @@
+"""Runs the suspect network over batches, and hands it back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from inspector.errors import BadInput, InspectorError
+from inspector.signals.hooks import ActivationTap
+
+
+class Forward:
+    """A network that answers batches with logits and activations on the CPU.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode, already prepared by `prepared`.
+    tap : ActivationTap
+        Attached to the layer.
+    classes : int
+        Number of logits that the network should have.
+    device : torch.device
+        Where the network lies.
+    """
+
+    def __init__(
+        self, network: nn.Module, tap: ActivationTap, classes: int, device: torch.device
+    ) -> None:
+        self._network = network
+        self._tap = tap
+        self._classes = classes
+        self._device = device
+
+    def place(self, x: Tensor) -> Tensor:
+        """Move a batch to the network, in the memory layout in which convolutions are fast."""
+        return x.to(self._device, memory_format=torch.channels_last)
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (b, C) and activations (b, d), float32, on the CPU.
+
+        A batch that is too large for the GPU is halved until it fits.
+
+        Raises
+        ------
+        BadInput
+            The network answers something else than one row of logits for each sample.
+        InspectorError
+            There is not enough memory for a single sample.
+        """
+        try:
+            with torch.inference_mode():
+                answer, activations = self._tap.run(self._network, self.place(x))
+                logits = self._logits(answer, len(x))
+                return logits.float().cpu(), activations.cpu()
+        except torch.OutOfMemoryError:
+            pass
+        if len(x) == 1:
+            raise InspectorError(
+                f"There is not enough memory on {self._device} for this network.",
+                "Even a single sample does not fit.",
+                "Close other programs that use the device, or scan with --device cpu.",
+            )
+        # Outside of the handler, which would keep the tensors of the failed attempt alive.
+        torch.cuda.empty_cache()
+        halves = [self(part) for part in x.split((len(x) + 1) // 2)]
+        return torch.cat([half[0] for half in halves]), torch.cat([half[1] for half in halves])
+
+    def _logits(self, answer: object, count: int) -> Tensor:
+        if isinstance(answer, Tensor) and answer.numel() == count * self._classes:
+            return answer.reshape(count, self._classes)
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise BadInput(
+            f"The network answers {shape} for {count} samples.",
+            f"Logits of {self._classes} classes are expected, one row for each sample.",
+            "Check --arch and --classes.",
+        )
+
+
+@contextmanager
+def prepared(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Move a network to the device and into the fast layout, and back at the end.
+
+    Values do not change. Two-dimensional convolutions and pooling run up to three times as fast on
+    a CPU when channels are innermost (torch 2.15, oneDNN).
+
+    Raises
+    ------
+    InspectorError
+        A module is in training mode: batch normalisation would mix samples and learn from them.
+    """
+    training = next((name for name, module in network.named_modules() if module.training), None)
+    if training is not None:
+        raise InspectorError(
+            "The network is in training mode.",
+            f"Module {training or 'network'!r} would let samples of a batch change each other.",
+            "Call network.eval() before signals are computed.",
+        )
+    first = next(network.parameters(), None)
+    home = first.device if first is not None else torch.device("cpu")
+    layouts = {name: value.stride() for name, value in _values(network)}
+    network.to(device).to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        network.to(home)
+        for name, value in _values(network):
+            if value.stride() != layouts[name]:
+                value.data = torch.empty_strided(
+                    value.shape, layouts[name], dtype=value.dtype, device=home
+                ).copy_(value.data)
+
+
+def _values(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(network.named_parameters(), network.named_buffers())

@@ -1,0 +1,137 @@
+"""Reads the activations of one layer while a network runs; leaves the network as it was."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inspector.errors import BadInput
+
+
+class ActivationTap:
+    """Holds one vector per sample from the last forward pass. Use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network to listen to.
+    head : str
+        Name of the last linear layer. Its input is taken when no layer is asked for.
+    layer : str, optional
+        Name of a module whose output is taken instead. The head's own name means its input, since
+        its output are the logits.
+
+    Notes
+    -----
+    A feature map becomes a vector by its mean over places: (b, c, h, w) over h and w, tokens
+    (b, t, d) over t, and (b, h, w, c), as torchvision's Swin has it, over h and w. A module that
+    runs several times in one pass is taken at its last call.
+
+    Raises
+    ------
+    BadInput
+        No module has that name.
+    """
+
+    def __init__(self, network: nn.Module, head: str, layer: str | None = None) -> None:
+        self.name = layer or head
+        modules = dict(network.named_modules())
+        if not self.name or self.name not in modules:
+            raise _unknown_layer(self.name, [name for name in modules if name])
+        self._module = modules[self.name]
+        self._takes_input = self.name == head
+        self._listening = False
+        self._value: Tensor | None = None
+        self._handle: torch.utils.hooks.RemovableHandle | None = None
+
+    def __enter__(self) -> ActivationTap:
+        """Attach to the layer."""
+        if self._takes_input:
+            self._handle = self._module.register_forward_pre_hook(self._before, with_kwargs=True)
+        else:
+            self._handle = self._module.register_forward_hook(self._after)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Detach from the layer."""
+        if self._handle is not None:
+            self._handle.remove()
+        self._value = None
+
+    def run(self, forward: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Tensor]:
+        """Return what ``forward(x)`` returns, and the activations, (b, d).
+
+        Only passes through here are listened to: gradients run the same modules on tensors that
+        must not be kept.
+
+        Raises
+        ------
+        BadInput
+            The layer took no part, or has no tensor with a row per sample.
+        """
+        self._value, self._listening = None, True
+        try:
+            answer = forward(x)
+        finally:
+            self._listening = False
+        if self._value is None or self._value.ndim < 2 or len(self._value) != len(x):
+            raise BadInput(
+                f"The layer {self.name!r} yields no activations.",
+                "It takes no part in the network's answer, or has no row for each sample.",
+                "Choose another layer, or none for the input of the last linear layer.",
+            )
+        return answer, _pooled(self._value)
+
+    def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._listening:
+            self._value = _first_tensor((*args, *kwargs.values()))
+
+    def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if self._listening:
+            self._value = _first_tensor(output)
+
+
+def _first_tensor(value: Any) -> Tensor | None:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, (tuple, list)):
+        return next((found for part in value if (found := _first_tensor(part)) is not None), None)
+    return None
+
+
+def _pooled(value: Tensor) -> Tensor:
+    value = value.detach().float()
+    if value.ndim == 2:
+        return value
+    if value.ndim == 4 and value.shape[1] == value.shape[2] != value.shape[3]:
+        return value.mean((1, 2))
+    if value.ndim == 3:
+        return value.mean(1)
+    return value.flatten(2).mean(2)
+
+
+def _unknown_layer(name: str, names: list[str]) -> BadInput:
+    if not name:
+        return BadInput(
+            "The network has no linear layer whose input could be taken.",
+            "",
+            f"Name a layer with --layer; there are: {', '.join(names[-8:])}.",
+        )
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.4) or names[-5:]
+    return BadInput(
+        f"The network has no layer {name!r}.",
+        f"The nearest names are: {', '.join(near)}.",
+        "Choose one of them, or leave --layer out for the input of the last linear layer.",
+    )

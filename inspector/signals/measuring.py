@@ -1,0 +1,147 @@
+"""From a block of decoded samples to the rows of every array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inspector.api import Control
+from inspector.signals.decoding import Block
+from inspector.signals.forward import Forward
+from inspector.signals.gradients import GradientSketch, cross_entropy
+from inspector.signals.store import Column
+
+NOT_FINITE = "the network's answer is not a finite number"
+
+_FLOAT, _INT, _BYTE = np.dtype("<f4"), np.dtype("<i4"), np.dtype("u1")
+
+
+def columns(classes: int, width: int, thumbnail: tuple[int, int, int], k: int) -> dict[str, Column]:
+    """Return the arrays of a pass; see `SignalSet`.
+
+    Parameters
+    ----------
+    classes : int
+        Number of logits.
+    width : int
+        Number of activations.
+    thumbnail : (h, w, c)
+    k : int
+        Dimensions of the gradient sketch, 0 for none.
+    """
+    found = {
+        "logits": Column(_FLOAT, (classes,)),
+        "activations": Column(_FLOAT, (width,)),
+        "predicted": Column(_INT, fill=-1),
+        "confidence": Column(_FLOAT, fill=np.nan),
+        "loss": Column(_FLOAT, fill=np.nan),
+        "thumbnails": Column(_BYTE, thumbnail),
+        "pixel_sha256": Column(_BYTE, (32,)),
+        "assessed": Column(np.dtype(bool)),
+    }
+    if k:
+        found["gradients"] = Column(_FLOAT, (k,))
+    return found
+
+
+@dataclass
+class Measured:
+    """The rows of one block.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (m,), int64
+    arrays : dict of str to ndarray
+        Each (m, ...).
+    unreadable : list of (int, str)
+        Samples of the block that are not among the rows, and why.
+    count : int
+        Samples of the block: rows and unreadable ones.
+    """
+
+    rows: NDArray[np.int64]
+    arrays: dict[str, NDArray[Any]]
+    unreadable: list[tuple[int, str]]
+    count: int
+
+
+@dataclass
+class Measurement:
+    """Measures blocks.
+
+    Attributes
+    ----------
+    forward : Forward
+    labels : ndarray, shape (n,), int32
+        Of the whole dataset.
+    batch : int
+        Samples in one forward pass.
+    sketch : GradientSketch or None
+    sketch_batch : int
+        Samples whose gradients are held at once.
+    """
+
+    forward: Forward
+    labels: NDArray[np.int32]
+    batch: int
+    sketch: GradientSketch | None
+    sketch_batch: int
+
+    def measure(self, block: Block, control: Control) -> Measured:
+        """Return what the network says about a block; cancel is looked at between batches."""
+        answers: list[NDArray[np.float32]] = []
+        values: list[NDArray[np.float32]] = []
+        gradients: list[NDArray[np.float32]] = []
+        labels = self.labels[block.rows]
+        for start in range(0, len(block.rows), self.batch):
+            control.check()
+            x = block.x[start : start + self.batch]
+            answer, value = self.forward(x)
+            answers.append(answer.numpy())
+            values.append(value.numpy())
+            if self.sketch is not None:
+                gradients += self._gradients(x, labels[start : start + self.batch], control)
+        if not answers:
+            return Measured(block.rows, {}, block.unreadable, block.count)
+        logits, activations = np.concatenate(answers), np.concatenate(values)
+        arrays: dict[str, NDArray[Any]] = {
+            "logits": logits,
+            "activations": activations,
+            "predicted": logits.argmax(axis=1),
+            "confidence": _confidence(logits),
+            "loss": cross_entropy(logits, labels),
+            "thumbnails": block.thumbnails,
+            "pixel_sha256": block.pixel_sha256,
+            "assessed": np.ones(len(logits), bool),
+        }
+        if gradients:
+            arrays["gradients"] = np.concatenate(gradients)
+        rows, unreadable = block.rows, list(block.unreadable)
+        finite = np.isfinite(logits).all(axis=1) & np.isfinite(activations).all(axis=1)
+        if not finite.all():
+            unreadable += [(row, NOT_FINITE) for row in rows[~finite].tolist()]
+            rows = rows[finite]
+            arrays = {name: array[finite] for name, array in arrays.items()}
+        return Measured(rows, arrays, sorted(unreadable), block.count)
+
+    def _gradients(
+        self, x: torch.Tensor, labels: NDArray[np.int32], control: Control
+    ) -> list[NDArray[np.float32]]:
+        assert self.sketch is not None
+        found = []
+        wanted = torch.from_numpy(labels.astype(np.int64))
+        for part, label in zip(x.split(self.sketch_batch), wanted.split(self.sketch_batch)):
+            control.check()
+            found.append(self.sketch(part, label).cpu().numpy())
+        return found
+
+
+def _confidence(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the softmax of the largest logit, (n,)."""
+    top = logits.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # Infinite answers are sorted out by the caller.
+        return 1 / np.exp((logits - top).astype(np.float64)).sum(axis=1)

@@ -1,0 +1,238 @@
+"""One pass over the data: everything that the network says about every sample."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inspector.api import Control
+from inspector.errors import BadInput, InspectorError
+from inspector.signals import machine
+from inspector.signals.decoding import Decoder, frame_of
+from inspector.signals.forward import Forward, prepared
+from inspector.signals.gradients import GradientSketch
+from inspector.signals.hooks import ActivationTap
+from inspector.signals.measuring import Measurement, columns
+from inspector.signals.plan import Plan, budget, make_plan, measure
+from inspector.signals.signal_set import SignalSet
+from inspector.signals.store import Progress, SignalStore
+from inspector.signals.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from inspector.intake.datasets import Dataset
+    from inspector.intake.models import SuspectModel
+
+STAGE = "Signals"
+"""Name of the stage in progress reports."""
+
+_UNKNOWN_SIZE_BLOCK = 256
+"""Samples of a block at most where each is a file of its own, so that reports keep coming."""
+
+_MOST_DECODERS = 8
+_REMARKS = ("accuracy", "accuracy_sample", "tried", "notes", "doubt")
+"""What a model's description says beside what it computes."""
+
+_RESERVE = 16 << 20
+"""Bytes that a pass leaves free, for the journal and the progress file."""
+
+
+def compute_signals(
+    model: SuspectModel,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    rows: NDArray[np.integer] | None = None,
+    layer: str | None = None,
+    device: str = "cpu",
+    batch: int | None = None,
+    sketch: int = 0,
+    seed: int = 0,
+    control: Control | None = None,
+) -> SignalSet:
+    """Run every sample through the network once and write what comes out.
+
+    The same call after a kill, a cancel or a full disk goes on after the last finished chunk and
+    ends with the same bytes as a pass in one go on the same machine. A folder holds one pass: other
+    evidence or settings start it anew.
+
+    Parameters
+    ----------
+    model : SuspectModel
+        Its network is in eval mode; hooks, device and memory layout are as before afterwards.
+    dataset : Dataset
+    folder : Path
+        Where the arrays are written; created when missing.
+    rows : ndarray, shape (m,), int, optional
+        Samples to assess, in any order; None for all.
+    layer : str, optional
+        Module whose output is taken as activations, in place of the last linear layer's input.
+    device : str
+        A torch device.
+    batch : int, optional
+        Samples in one forward pass; by default chosen from the machine and the network's cost.
+    sketch : int
+        Dimensions of the full-network per-sample gradients; 0 leaves them out.
+    seed : int
+        Seed of the sketch.
+    control : Control, optional
+        Looked at several times a second; progress counts samples.
+
+    Returns
+    -------
+    SignalSet
+
+    Raises
+    ------
+    BadInput
+        A row, layer or device is not there, or the network's answer has another shape than
+        expected.
+    InspectorError
+        The disk is full or refuses, the evidence vanished, or memory is short. What was finished
+        is kept.
+    Cancelled
+        By ``control``; what was computed is kept.
+    """
+    started = time.monotonic()
+    control = control or Control()
+    wanted = _wanted(rows, len(dataset))
+    place = _device(device)
+    if (batch is not None and batch < 1) or sketch < 0:
+        raise BadInput(
+            f"A batch of {batch} samples with a sketch of {sketch} dimensions is not possible.",
+            "",
+            "Give a batch of at least 1 and a sketch of 0 (none) or more dimensions.",
+        )
+    with ExitStack() as stack:
+        threads = machine.cores()
+        stack.enter_context(machine.memory_kept_at_hand())
+        stack.enter_context(machine.torch_threads(threads))
+        stack.enter_context(prepared(model.network, place))
+        tap = stack.enter_context(ActivationTap(model.network, _head(model), layer))
+        forward = Forward(model.network, tap, model.num_classes, place)
+        plan, width = _plan(model, forward, dataset, place, threads, batch)
+        control.check()
+        frame = frame_of(dataset, wanted, colour=model.preprocess.channels == 3)
+        control.check()
+        layout = columns(model.num_classes, width, frame.shape, sketch)
+        inputs = {
+            **_identity(model, dataset, control),
+            "rows": hashlib.sha256(wanted.tobytes()).hexdigest(),
+            "layer": tap.name,
+            "device": place.type,
+            "batch": batch,
+            "seed": seed if sketch else None,
+            "torch": torch.__version__,
+        }
+        begin = Progress(plan.batch, plan.block)
+        store = stack.enter_context(SignalStore(folder, layout, len(dataset), inputs, begin))
+        resumed, block = store.progress.done, store.progress.block
+        _check_space(store, len(wanted) - resumed)
+        control.progress(STAGE, resumed, len(wanted), "Measuring samples")
+        measurement = Measurement(
+            forward,
+            dataset.labels,
+            store.progress.batch,
+            GradientSketch(model.network, model.num_classes, sketch, seed) if sketch else None,
+            plan.sketch,
+        )
+        parts = [wanted[start : start + block] for start in range(resumed, len(wanted), block)]
+        decoders = min(threads, _MOST_DECODERS) if dataset.image_shape is None else 1
+        blocks = Decoder(dataset, model.preprocess, frame).blocks(parts, decoders, control)
+        with ChunkWriter(store, started) as writer, closing(blocks):
+            for decoded in blocks:
+                writer.take(measurement.measure(decoded, control))
+                control.progress(STAGE, writer.taken, len(wanted), "Measuring samples")
+        return SignalSet(
+            arrays={name: store.path(name) for name in layout},
+            unreadable=store.unreadable(),
+            seconds=store.progress.seconds,
+            resumed_from=resumed,
+        )
+
+
+def _wanted(rows: NDArray[np.integer] | None, n: int) -> NDArray[np.int64]:
+    if rows is None:
+        return np.arange(n, dtype=np.int64)
+    wanted = np.unique(np.asarray(rows, np.int64))
+    if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < n:
+        raise BadInput(
+            f"Row {wanted[0] if wanted[0] < 0 else wanted[-1]} is not in the dataset.",
+            f"It has {n:,} samples, counted from 0.",
+        )
+    return wanted
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise BadInput(
+            f"The device {name!r} cannot be used.",
+            f"torch says: {str(error).splitlines()[0][:200]}",
+            "Use --device cpu.",
+        ) from None
+    return device
+
+
+def _head(model: SuspectModel) -> str:
+    """Return the last linear layer, or what stands in for it (SqueezeNet ends in a convolution)."""
+    if model.head:
+        return model.head
+    modules = dict(model.network.named_modules())
+    weighted = [name for name in model.layers if hasattr(modules.get(name), "weight")]
+    return weighted[-1] if weighted else ""
+
+
+def _plan(
+    model: SuspectModel,
+    forward: Forward,
+    dataset: Dataset,
+    device: torch.device,
+    threads: int,
+    batch: int | None,
+) -> tuple[Plan, int]:
+    """Return the sizes of the pass and the number of activations, measured on a black image."""
+    example = torch.zeros(1, model.preprocess.channels, *model.preprocess.size)
+    width = int(forward(example)[1].shape[1])
+    plan = make_plan(
+        measure(model.network, forward.place(example)),
+        budget(device, threads),
+        parameters=sum(value.nbytes for value in model.network.parameters()),
+        sample=example.nbytes,
+        batch=batch,
+        block=None if dataset.image_shape else _UNKNOWN_SIZE_BLOCK,
+    )
+    return plan, width
+
+
+def _identity(model: SuspectModel, dataset: Dataset, control: Control) -> dict[str, Any]:
+    """Return what tells the evidence apart from other evidence."""
+    return {
+        "model": {key: value for key, value in model.spec().items() if key not in _REMARKS},
+        "data": dataset.digest(control),
+        "labels": hashlib.sha256(dataset.labels.tobytes()).hexdigest(),
+    }
+
+
+def _check_space(store: SignalStore, samples: int) -> None:
+    """Refuse a pass that cannot fit before it has cost an hour."""
+    try:
+        found = os.statvfs(store.folder)
+    except OSError:
+        return
+    free, needed = found.f_bavail * found.f_frsize, store.bytes_of(samples)
+    if free < needed + _RESERVE:
+        raise InspectorError(
+            f"The signals of {samples:,} samples do not fit on the disk of {store.folder}.",
+            f"They take {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free.",
+            "Free space, keep the case on another disk, or assess fewer samples with --limit.",
+        )

@@ -1,0 +1,167 @@
+"""Leading eigenvectors of symmetric matrices and of data, without a full decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.statistics.moments import moments
+
+_DENSE = 384
+"""Up to this many columns the Gram matrix and LAPACK's eigh are faster than iterating."""
+
+_SINGLE_TOLERANCE = 1e-5
+"""Residual that float32 products can reach, relative to the largest eigenvalue."""
+
+
+def leading_eigenpairs(
+    matrix: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the largest eigenvalues of a symmetric matrix with their vectors.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (d, d)
+    count : int
+        How many; capped at d.
+
+    Returns
+    -------
+    values : ndarray, shape (count,), float64
+        Descending; rounding below zero is cut off at zero.
+    vectors : ndarray, shape (d, count), float64
+        Orthonormal columns whose largest entry is positive, so that runs agree on signs.
+    """
+    count = min(count, len(matrix))
+    if len(matrix) <= _DENSE:
+        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
+    else:
+        values, vectors = block_krylov(lambda block: matrix @ block, len(matrix), count)
+    return np.maximum(values, 0), with_fixed_signs(vectors)
+
+
+def block_krylov(
+    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    size: int,
+    count: int,
+    *,
+    start: NDArray[np.float64] | None = None,
+    depth: int = 6,
+    tolerance: float = 1e-6,
+    rounds: int = 8,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return leading eigenpairs of a symmetric positive operator known by its products.
+
+    Block Krylov iteration with full orthogonalisation, restarted from its own Ritz vectors until
+    ‖Av − λv‖ ≤ tolerance · λ₁ for every wanted pair or the rounds are used up. Source: Musco and
+    Musco 2015, "Randomized block Krylov methods for stronger and faster approximate SVD".
+
+    Parameters
+    ----------
+    apply : callable
+        Maps (size, b) to (size, b) float64.
+    size : int
+        Order of the operator.
+    count : int
+        Number of pairs; capped at `size`.
+    start : ndarray, shape (size, s), optional
+        Directions that are likely to matter; random ones (of a fixed seed) fill the block.
+    depth : int
+        Products per round.
+    tolerance : float
+        Residual relative to the largest eigenvalue.
+    rounds : int
+        Most restarts.
+
+    Returns
+    -------
+    values : ndarray, shape (count,), descending
+    vectors : ndarray, shape (size, count), orthonormal columns
+    """
+    count = min(count, size)
+    width = min(count + 2, size)
+    block = np.random.default_rng(0).standard_normal((size, width))
+    if start is not None:
+        block[:, : min(width, start.shape[1])] = start[:, :width]
+    values, vectors = np.zeros(count), np.zeros((size, count))
+    for _ in range(rounds):
+        basis, images = _krylov_space(apply, block, depth)
+        small = basis.T @ images
+        inner, turn = np.linalg.eigh((small + small.T) / 2)
+        inner, turn = inner[::-1], turn[:, ::-1]
+        values, vectors = inner[:count], basis @ turn[:, :count]
+        residual = np.linalg.norm(images @ turn[:, :count] - vectors * values, axis=0)
+        if residual.max(initial=0) <= tolerance * max(values[0], np.finfo(float).tiny):
+            break
+        block = basis @ turn[:, :width]
+    return values, vectors
+
+
+def _krylov_space(
+    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    block: NDArray[np.float64],
+    depth: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return an orthonormal basis of block, A·block, … and what the operator makes of it."""
+    blocks: list[NDArray[np.float64]] = []
+    images: list[NDArray[np.float64]] = []
+    room = len(block)
+    for _ in range(depth):
+        for _twice in range(2):  # one sweep of Gram-Schmidt loses orthogonality to rounding
+            for done in blocks:
+                block = block - done @ (done.T @ block)
+        block = np.linalg.qr(block)[0][:, : room - sum(done.shape[1] for done in blocks)]
+        if not block.shape[1]:
+            break
+        for done in blocks:
+            block = block - done @ (done.T @ block)
+        blocks.append(block)
+        images.append(apply(block))
+        block = images[-1]
+    return np.hstack(blocks), np.hstack(images)
+
+
+def principal_components(
+    rows: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean, leading variances and leading directions of finite rows.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d), float32
+        At a scale whose squares float32 can hold, see `rows.at_unit_scale`.
+    count : int
+        How many; capped at d.
+
+    Returns
+    -------
+    mean : ndarray, shape (d,), float64
+    variances : ndarray, shape (count,), float64, descending
+    directions : ndarray, shape (d, count), float64
+        Orthonormal columns, largest entry positive.
+    """
+    columns = rows.shape[1]
+    if columns <= _DENSE:
+        found = moments(rows)
+        variances, directions = leading_eigenpairs(found.covariance, count)
+        return found.mean, variances, directions
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean.astype(np.float32)
+
+    def covariance_times(block: NDArray[np.float64]) -> NDArray[np.float64]:
+        projected = centred @ block.astype(np.float32)
+        return (centred.T @ projected).astype(np.float64) / max(len(rows), 1)
+
+    variances, directions = block_krylov(
+        covariance_times, columns, count, tolerance=_SINGLE_TOLERANCE, rounds=3
+    )
+    return mean, np.maximum(variances, 0), with_fixed_signs(directions)
+
+
+def with_fixed_signs(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn every column so that its entry of largest magnitude is positive."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+    return vectors * np.where(largest < 0, -1.0, 1.0)

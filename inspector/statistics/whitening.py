@@ -1,0 +1,92 @@
+"""Each class seen in units of how the *other* classes spread, so that what it hides stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.statistics.covariance import covariance_of_others, pooled_covariance, whitener
+from inspector.statistics.moments import Moments, moments
+from inspector.statistics.spectra import leading_eigenpairs
+
+_WIDEST = 192
+"""Columns kept for whitening: one covariance of that size per class is 0.3 MB."""
+
+Block = Callable[[], NDArray[np.float32]]
+
+
+class LeaveOneOutWhitening:
+    """Within-class covariances of all groups, ready to whiten any of them by the others.
+
+    Whitening with the covariance of the group itself, or with one that contains it, would hide a
+    planted cluster inside what counts as ordinary spread. With more than 192 columns the rows are
+    first rotated into the 192 directions of largest within-class variance, the group's own included.
+
+    Parameters
+    ----------
+    blocks : sequence of callable
+        One per group; each returns the same (n_g, d) float32 rows whenever it is called.
+    check : callable
+        Called before each group; may raise to cancel.
+    """
+
+    def __init__(self, blocks: Sequence[Block], check: Callable[[], None] = lambda: None) -> None:
+        self._blocks = blocks
+        self._check = check
+        self._means: list[NDArray[np.float64]] = []
+        self._groups: list[Moments] = []
+        self._basis: NDArray[np.float64] | None = None
+        total = self._first_pass()
+        if len(total) > _WIDEST:
+            self._basis = leading_eigenpairs(total, _WIDEST)[1]
+            basis = self._basis.astype(np.float32)
+            for position in range(len(blocks)):
+                self._check()
+                self._groups.append(moments(self._centred(position) @ basis))
+            total = pooled_covariance(self._groups)
+        self._total = total
+
+    def _first_pass(self) -> NDArray[np.float64]:
+        """Take every mean and, where they are small, the moments; return the pooled covariance."""
+        pooled, count = np.zeros((0, 0)), 0
+        for block in self._blocks:
+            self._check()
+            found = moments(block())
+            self._means.append(found.mean)
+            if found.mean.size <= _WIDEST:
+                self._groups.append(found)
+            pooled = pooled + found.scatter if pooled.size else found.scatter.copy()
+            count += found.count
+        return pooled / max(count, 1)
+
+    def _centred(self, position: int) -> NDArray[np.float32]:
+        return self._blocks[position]() - self._means[position].astype(np.float32)
+
+    def leading_coordinates(
+        self, position: int, count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return the largest whitened variances of one group and its rows along those directions.
+
+        Parameters
+        ----------
+        position : int
+            Which group.
+        count : int
+            Directions wanted; capped at the number of columns.
+
+        Returns
+        -------
+        variances : ndarray, shape (count,), float64
+            Descending; 1 is the spread that the other groups have in that direction.
+        coordinates : ndarray, shape (n_g, count), float32
+            Centred on the mean of the group.
+        """
+        turn = whitener(covariance_of_others(self._groups, self._total, position))
+        own = self._groups[position].covariance
+        variances, directions = leading_eigenpairs(turn.T @ own @ turn, count)
+        turn = turn @ directions
+        if self._basis is not None:
+            turn = self._basis @ turn
+        return variances, self._centred(position) @ turn.astype(np.float32)

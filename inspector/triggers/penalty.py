@@ -1,0 +1,91 @@
+"""How hard the search presses the mask to be small, adapted to the success rate as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Constants of a search. A round is what one success rate is measured over.
+
+    Attributes
+    ----------
+    batch : int
+        Pictures per step.
+    round_steps : int
+        Steps per round.
+    success : float
+        Success rate that a trigger must reach to count.
+    first_weight : float
+        Weight of the mask's L1 norm once the trigger works.
+    increase : float
+        Factor on the weight after `patience` successful rounds; ``increase ** 1.5`` divides it after
+        as many failures.
+    patience : int
+        Rounds.
+    least_gain : float
+        A round gains when it shrinks the smallest mask below this fraction of what it was.
+    stop_patience : int
+        Rounds without a gain after which the search ends, once the weight has been both raised and
+        lowered.
+    rate : float
+        Step size of Adam in tanh space.
+    """
+
+    batch: int = 24
+    round_steps: int = 4
+    success: float = 0.99
+    first_weight: float = 1e-3
+    increase: float = 1.5
+    patience: int = 2
+    least_gain: float = 0.99
+    stop_patience: int = 6
+    rate: float = 0.1
+
+
+PUBLISHED = Settings(batch=32, round_steps=31, patience=10, stop_patience=20)
+"""The constants of the authors' code, made for 1,000 rounds: 31,000 steps per class."""
+
+
+class Penalty:
+    """Weight of the mask's size for one class: Wang et al. 2019, appendix, as in their code."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.weight = 0.0
+        self.best_l1 = float("inf")
+        self.finished = False
+        self._good = self._bad = self._idle = 0
+        self._raised = self._lowered = False
+
+    def update(self, success: float, mask_l1: float) -> bool:
+        """Take in one round; tell whether its mask is the smallest that worked so far."""
+        settings = self.settings
+        works = success >= settings.success
+        if self.best_l1 < float("inf"):
+            gained = works and mask_l1 < settings.least_gain * self.best_l1
+            self._idle = 0 if gained else self._idle + 1
+        better = works and mask_l1 < self.best_l1
+        if better:
+            self.best_l1 = mask_l1
+        self._good, self._bad = (self._good + 1, 0) if works else (0, self._bad + 1)
+        self._adapt()
+        enough = self._idle >= settings.stop_patience
+        self.finished = enough and self._raised and self._lowered
+        return better
+
+    def _adapt(self) -> None:
+        settings = self.settings
+        if self._good >= settings.patience:
+            self._good = 0
+            if self.weight == 0:
+                self.weight = settings.first_weight
+            else:
+                self.weight *= settings.increase
+                self._raised = True
+        elif self._bad >= settings.patience:
+            self._bad = 0
+            if self.weight > 0:
+                self.weight /= settings.increase**1.5
+                self._lowered = True

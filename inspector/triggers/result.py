@@ -1,0 +1,115 @@
+"""What a trigger search concluded for one class."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+HISTORY = ("step", "loss", "success", "mask_l1", "weight")
+"""Columns of `TriggerResult.history`."""
+
+
+@dataclass(frozen=True)
+class TriggerResult:
+    """A reconstructed trigger and how well it works.
+
+    Attributes
+    ----------
+    class_index : int
+        Class that the trigger turns pictures into.
+    method : str
+        Name of the search, lower case with hyphens.
+    status : str
+        "done", or "skipped" when nothing could be searched; the cause is in `notes`.
+    mask : ndarray, shape (H, W), float32
+        Opacity of the trigger per pixel, multiples of 1/255 in 0..1, at the size the network sees.
+    pattern : ndarray, shape (H, W, C), uint8
+        Colour of the trigger, 0..255, in the channel order of the pictures.
+    reached : bool
+        Whether the search reached its success rate on the pictures that it used. When not, the
+        trigger is the most successful one that was met.
+    mask_l1 : float
+        Sum of the mask, pixels.
+    success_rate : float
+        Share of held-out pictures of other classes that the trigger turns; NaN when there were none.
+    success_interval : tuple of float
+        Wilson 95 % interval of `success_rate`.
+    held_out : int
+        Number of held-out pictures behind `success_rate`.
+    steps : int
+        Optimisation steps spent on the class.
+    history : ndarray, shape (t, 5), float32
+        One row per round; columns in `HISTORY`.
+    notes : tuple of str
+        What the reader must know, in sentences.
+    """
+
+    class_index: int
+    method: str
+    status: Literal["done", "skipped"]
+    mask: NDArray[np.float32]
+    pattern: NDArray[np.uint8]
+    reached: bool = False
+    mask_l1: float = math.nan
+    success_rate: float = math.nan
+    success_interval: tuple[float, float] = (math.nan, math.nan)
+    held_out: int = 0
+    steps: int = 0
+    seed: int = 0
+    history: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, len(HISTORY)), np.float32)
+    )
+    notes: tuple[str, ...] = ()
+
+    @property
+    def comparable_l1(self) -> float:
+        """Size for `anomaly_index`: infinite when no trigger was found, NaN when none was sought."""
+        if self.status == "skipped":
+            return math.nan
+        return self.mask_l1 if self.reached else math.inf
+
+    def summary(self) -> dict[str, Any]:
+        """Return everything but the pictures as JSON-able values; NaN becomes None."""
+        return {
+            "index": self.class_index,
+            "method": self.method,
+            "status": self.status,
+            "reached": self.reached,
+            "mask_l1": finite(self.mask_l1),
+            "success_rate": finite(self.success_rate),
+            "success_interval": [finite(bound) for bound in self.success_interval],
+            "held_out": self.held_out,
+            "shape": list(self.pattern.shape),
+            "steps": self.steps,
+            "seed": self.seed,
+            "history": [[finite(value) for value in row] for row in self.history.tolist()],
+            "notes": list(self.notes),
+        }
+
+
+def finite(value: float) -> float | None:
+    """Return the value as a float, or None when JSON could not carry it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Interval of a share out of few trials, honest near 0 and 1 (Wilson 1927).
+
+    Parameters
+    ----------
+    successes, trials : int
+        Counts; no trials give (NaN, NaN).
+    z : float
+        Normal quantile; the default gives 95 %.
+    """
+    if trials <= 0:
+        return math.nan, math.nan
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
