@@ -1,0 +1,1 @@
+"""The window. Qt, numpy and pyqtgraph only: torch and its kin live in the engine's process."""

@@ -1,0 +1,120 @@
+"""Work of the window that is no job of an investigation, in a thread, reporting like one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.case import Case
+from inspector.errors import BadInput, Cancelled, InspectorError
+
+Emit = Callable[[dict[str, Any]], None]
+Check = Callable[[], None]
+
+
+class BackgroundJob:
+    """One piece of work with an end that is always told: "done", "failed" or "cancelled".
+
+    Parameters
+    ----------
+    name : str
+        Under which it is announced.
+    work : callable
+        ``work(check)`` returns the result; it calls ``check`` often, which raises after a cancel.
+    emit : callable
+        Takes the events, from the thread of the job.
+    """
+
+    def __init__(self, name: str, work: Callable[[Check], dict[str, Any]], emit: Emit) -> None:
+        self.name = name
+        self._work, self._emit = work, emit
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread still works."""
+        return self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Stop at the next check."""
+        self._stop.set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for the end."""
+        self._thread.join(timeout)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled()
+
+    def _run(self) -> None:
+        ending: dict[str, Any]
+        try:
+            ending = {"event": "done", "result": self._work(self._check)}
+        except Cancelled:
+            ending = {"event": "cancelled"}
+        except InspectorError as error:
+            ending = {"event": "failed", **error.as_message()}
+        except OSError as error:
+            what = f"The {self.name} stopped: {error.strerror or error}."
+            ending = {"event": "failed", "what": what, "why": "", "fix": ""}
+        self._emit({**ending, "job": self.name})
+
+
+def start_export(case: Case, target: Path, drop: Sequence[str], emit: Emit) -> BackgroundJob:
+    """Write the dataset without the samples that carry one of these tags.
+
+    The event "done" has ``kept``, ``removed`` and ``target`` in its result.
+
+    Raises
+    ------
+    BadInput
+        No sample carries one of the tags: the export would be a plain copy.
+    """
+    mask = np.zeros(case.n, bool)
+    for name in drop:
+        mask |= case.tags.mask(name)
+    if not mask.any():
+        raise BadInput(
+            "No sample carries these tags.",
+            "The export would be a plain copy of the dataset.",
+            "Tag samples first.",
+        )
+
+    def work(check: Check) -> dict[str, Any]:
+        from inspector.export import export_case
+
+        result = export_case(case, mask, target, tags=list(drop), on_event=emit, check=check)
+        return {"kept": result.kept, "removed": result.removed, "target": str(target)}
+
+    return BackgroundJob("export", work, emit)
+
+
+def start_demo(folder: Path, emit: Emit) -> BackgroundJob:
+    """Let an engine plant an attack and train a network; the event "done" says where they lie."""
+
+    def report(event: dict[str, Any]) -> None:
+        # The engine's own "done" is not the end: the case has still to be made and scanned.
+        if event.get("event") == "progress":
+            emit(event)
+
+    def work(check: Check) -> dict[str, Any]:
+        from inspector.engine.client import Engine
+
+        folder.mkdir(parents=True, exist_ok=True)
+        engine = Engine(folder, report)
+        engine.start()
+        try:
+            engine.wait(engine.submit("demo", folder=str(folder), seed=0))
+        finally:
+            engine.close()
+        check()
+        return {"folder": str(folder)}
+
+    return BackgroundJob("demo", work, emit)

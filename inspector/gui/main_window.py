@@ -1,0 +1,380 @@
+"""The window: it places panels, menus and bars. What they do, they do themselves."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QMainWindow,
+    QMessageBox,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from inspector import __version__
+from inspector.gui import layouts, theme
+from inspector.gui.commands import Commands
+from inspector.gui.filter_bar import FilterBar
+from inspector.gui.message_bar import MessageBar
+from inspector.gui.opening import Opening
+from inspector.gui.plain import plain
+from inspector.gui.start_page import StartPage, environment_line
+from inspector.gui.status_line import StatusLine
+from inspector.gui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from inspector.gui.palette import Palette
+    from inspector.gui.quick_look import QuickLook
+
+DOCKS: tuple[tuple[str, str, str, str], ...] = (
+    ("case", "Case", "case_panel", "CasePanel"),
+    ("sample", "Sample", "sample_panel", "SamplePanel"),
+    ("ranking", "Ranking", "ranking_panel", "RankingPanel"),
+    ("trigger", "Trigger lab", "trigger_panel", "TriggerPanel"),
+    ("classes", "Classes", "classes_panel", "ClassesPanel"),
+    ("jobs", "Jobs", "jobs_panel", "JobsPanel"),
+    ("log", "Log", "log_panel", "LogPanel"),
+    ("history", "History", "history_panel", "HistoryPanel"),
+)
+"""Key, title, module and class of every dock; imported when the panels are first needed."""
+
+
+class MainWindow(QMainWindow):
+    """Start page first; panels are built once the window is on screen."""
+
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        super().__init__()
+        self.workspace = workspace or Workspace(self)
+        self.setWindowTitle("Inspector")
+        self.setWindowIcon(theme.window_icon())
+        self.setAcceptDrops(True)
+        self.docks: dict[str, QDockWidget] = {}
+        self.panels: dict[str, Any] = {}
+        self.middle: QSplitter | None = None
+        self._before_focus: QByteArray | None = None
+        self._arranged = False
+        self._palette: Palette | None = None
+        self._quick_look: QuickLook | None = None
+        self.opening = Opening(self.workspace, self)
+        self.start_page = StartPage(self)
+        self.messages = MessageBar(self)
+        self.pages = QStackedWidget(self)
+        self.pages.addWidget(self.start_page)
+        centre = QWidget(self)
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.messages)
+        column.addWidget(self.pages, 1)
+        self.setCentralWidget(centre)
+        self.commands = Commands(self, self, self.workspace, self.menuBar())
+        self.filter_bar = FilterBar(self.workspace, self)
+        self._tools = self._toolbar()
+        self.setStatusBar(StatusLine(self.workspace, self))
+        areas, corners = Qt.DockWidgetArea, Qt.Corner
+        self.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
+        self.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
+        self.setTabPosition(areas.AllDockWidgetAreas, QTabWidget.TabPosition.South)
+        self.workspace.message.connect(self.messages.say)
+        self.workspace.case_changed.connect(self._on_case)
+        self.workspace.job_event.connect(self.opening.on_event)
+        self.opening.progressed.connect(self.start_page.show_progress)
+        self.start_page.asked.connect(self._run)
+        self.start_page.case_chosen.connect(self.opening.open)
+        self.start_page.dropped.connect(self.opening.take)
+        if not layouts.restore_geometry(self):
+            self.resize(self._first_size())
+
+    # ---- placing --------------------------------------------------------------------------------
+
+    def _first_size(self) -> QSize:
+        screen = QApplication.primaryScreen().availableSize()
+        return QSize(1600, 1000).boundedTo(screen)
+
+    def _toolbar(self) -> QToolBar:
+        bar = QToolBar("Tools", self)
+        bar.setObjectName("tools")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(18, 18))
+        bar.toggleViewAction().setEnabled(False)
+        for name, picture, text in (
+            ("new-case", "open", "Open…"),
+            ("analyse", "analyse", "Analyse"),
+            ("export", "export", "Export"),
+            ("", "", ""),
+            ("undo", "undo", ""),
+            ("redo", "redo", ""),
+            ("", "", ""),
+        ):
+            if not name:
+                bar.addSeparator()
+                continue
+            action = self.commands.by_id[name]
+            button = QToolButton(bar)
+            button.setDefaultAction(action)
+            action.setIcon(theme.icon(picture))
+            style = Qt.ToolButtonStyle
+            if text:
+                action.setIconText(text)
+            button.setToolButtonStyle(
+                style.ToolButtonTextBesideIcon if text else style.ToolButtonIconOnly
+            )
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            bar.addWidget(button)
+        bar.addWidget(self.filter_bar)
+        palette = QToolButton(bar)
+        palette.setText("Ctrl+Shift+P")
+        palette.setIcon(theme.icon("search"))
+        palette.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        palette.setToolTip("Find any command")
+        palette.clicked.connect(self._open_palette)
+        bar.addWidget(palette)
+        self.addToolBar(bar)
+        return bar
+
+    def build_panels(self) -> None:
+        """Make map, gallery and docks, unless they are there."""
+        if self.middle is not None:
+            return
+        from inspector.gui.gallery import GalleryPanel
+        from inspector.gui.map_panel import MapPanel
+
+        self.middle = QSplitter(Qt.Orientation.Vertical, self)
+        self.middle.setChildrenCollapsible(False)
+        for key, panel in (("map", MapPanel), ("gallery", GalleryPanel)):
+            self.panels[key] = panel(self.workspace, self.middle)
+            self.middle.addWidget(self.panels[key])
+        self.pages.addWidget(self.middle)
+        switches = self.commands.menus["View"]
+        switches.addSeparator()
+        for key, title, module, name in DOCKS:
+            panel_class = getattr(importlib.import_module(f"inspector.gui.{module}"), name)
+            dock = QDockWidget(title, self)
+            dock.setObjectName(key)
+            self.panels[key] = panel_class(self.workspace, dock)
+            dock.setWidget(self.panels[key])
+            dock.hide()
+            self.docks[key] = dock
+            switches.addAction(dock.toggleViewAction())
+
+    def _on_case(self, case: object) -> None:
+        if case is None:
+            for dock in self.docks.values():
+                dock.hide()
+            self.start_page.refresh()
+            self.pages.setCurrentWidget(self.start_page)
+            self.setWindowTitle("Inspector")
+            return
+        self.build_panels()
+        assert self.middle is not None
+        self.pages.setCurrentWidget(self.middle)
+        self.setWindowTitle(f"{plain(self.workspace.case_name)} — Inspector")
+        self._place_panels()
+
+    def _place_panels(self) -> None:
+        """Arrange the panels once they and the window are there: Qt ignores sizes before that."""
+        if self._arranged or self.middle is None or not self.isVisible():
+            for dock in self.docks.values() if self._arranged else ():
+                dock.show()
+            return
+        self._arranged = True
+        self.arrange("triage")
+        if layouts.has_docks():
+            layouts.restore_docks(self, self.middle)
+
+    def arrange(self, name: str) -> None:
+        """Put the panels into one of the named arrangements."""
+        if self.middle is None:
+            return
+        self._before_focus = None
+        layouts.arrange(self, self.docks, self.middle, name)
+        # A dock that was just added has its size only after the layout ran once.
+        QTimer.singleShot(0, self, lambda: self._settle(name))
+
+    def _settle(self, name: str) -> None:
+        if self.middle is not None:
+            layouts.set_sizes(self, self.docks, self.middle, name)
+
+    # ---- acting: what menus, keys and palette call ----------------------------------------------
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what each command of `keys.COMMANDS` does."""
+        space, opening = self.workspace, self.opening
+        return {
+            "new-case": opening.ask_evidence,
+            "open-case": opening.ask_case,
+            "demo": opening.demo,
+            "analyse": opening.analyse,
+            "export": self._export,
+            "close-case": space.close_case,
+            "quit": self.close,
+            "undo": space.undo,
+            "redo": space.redo,
+            "filter": lambda: self.filter_bar.focus(),
+            "palette": self._open_palette,
+            "select-all": self._select_all,
+            "invert": space.invert_selection,
+            "escape": self._escape,
+            "lasso": lambda: self.panels["map"].use_tool("lasso"),
+            "box": lambda: self.panels["map"].use_tool("box"),
+            "pan": lambda: self.panels["map"].use_tool("pan"),
+            "next": lambda: space.move(1),
+            "previous": lambda: space.move(-1),
+            "next-class": lambda: self.panels["gallery"].step_class(1),
+            "previous-class": lambda: self.panels["gallery"].step_class(-1),
+            "find-similar": lambda: space.similar_requested.emit(space.current),
+            "clear-tags": space.clear_tags,
+            "note": lambda: space.note_requested.emit(space.current),
+            "search-triggers": lambda: self.focus_panel("trigger"),
+            "compute-map": space.start_map,
+            "cancel": space.cancel_job,
+            "fit": lambda: self.panels["map"].fit(),
+            "fit-all": lambda: self.panels["map"].fit_all(),
+            "enlarge": self._enlarge,
+            "trigger-overlay": lambda: space.trigger_requested.emit(space.current),
+            "focus-mode": self._toggle_focus_mode,
+            "workspace-triage": lambda: self.arrange("triage"),
+            "workspace-trigger": lambda: self.arrange("trigger"),
+            "workspace-review": lambda: self.arrange("review"),
+            "reset-layout": lambda: self.arrange("triage"),
+            "plugins": self._plugins,
+            "help": lambda: self._help(""),
+            "keys": lambda: self._help("Keys"),
+            "about": self._about,
+        }
+
+    def focus_panel(self, name: str) -> None:
+        """Bring a panel to the front and give it the keyboard."""
+        if name in self.docks:
+            self.docks[name].show()
+            self.docks[name].raise_()
+        elif name in self.panels:
+            self.panels[name].show()
+        if name in self.panels:
+            panel = self.panels[name]
+            target = panel.view if name == "gallery" else panel.canvas if name == "map" else panel
+            target.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def tag_and_advance(self, name: str) -> None:
+        """Tag and go on, in the gallery's order when it has the keyboard."""
+        gallery = self.panels.get("gallery")
+        among = gallery.rows if gallery is not None and gallery.view.hasFocus() else None
+        self.workspace.tag_and_advance(name, among)
+
+    def _run(self, command: str) -> None:
+        self.commands.by_id[command].trigger()
+
+    def _select_all(self) -> None:
+        gallery = self.panels["gallery"]
+        if gallery.view.hasFocus():
+            self.workspace.select(gallery.rows, "new", "gallery")
+        else:
+            self.workspace.select_all()
+
+    def _escape(self) -> None:
+        if self.workspace.selection.count:
+            self.workspace.clear_selection()
+        elif self.workspace.filter_text:
+            self.workspace.set_filter("")
+
+    def _enlarge(self) -> None:
+        from inspector.gui.quick_look import QuickLook
+
+        if self._quick_look is None:
+            self._quick_look = QuickLook(self.workspace, self)
+        self._quick_look.toggle()
+
+    def _toggle_focus_mode(self) -> None:
+        if self._before_focus is not None:
+            self.restoreState(self._before_focus)
+            self._before_focus = None
+            return
+        self._before_focus = self.saveState()
+        for part in (*self.docks.values(), self._tools):
+            part.hide()
+
+    def _open_palette(self) -> None:
+        from inspector.gui.palette import Palette
+
+        if self._palette is None:
+            self._palette = Palette(self)
+        self._palette.open_with(self.commands.all())
+
+    def _export(self) -> None:
+        from inspector.gui.export_dialog import ExportDialog
+
+        ExportDialog(self.workspace, self).exec()
+
+    def _plugins(self) -> None:
+        from inspector.gui.plugins_dialog import PluginsDialog
+
+        PluginsDialog(self).exec()
+
+    def _help(self, page: str) -> None:
+        from inspector.gui.help_dialog import HelpDialog
+
+        dialog = HelpDialog(self, page)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    def _about(self) -> None:
+        box = QMessageBox(self)
+        box.setWindowTitle("About Inspector")
+        box.setIconPixmap(theme.window_icon().pixmap(64, 64))
+        box.setText(f"Inspector {__version__}")
+        box.setInformativeText(
+            "A forensic inspector for poisoned training data and backdoored image classifiers.\n\n"
+            + environment_line()
+        )
+        box.exec()
+
+    # ---- the window's own events ----------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self._place_panels)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.opening.take(paths)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        running = self.workspace.running
+        if running and not self._may_stop(running):
+            event.ignore()
+            return
+        if self._before_focus is not None:
+            self._toggle_focus_mode()
+        layouts.save(self, self.middle if self._arranged else None)
+        self.workspace.close_case()
+        event.accept()
+
+    def _may_stop(self, running: str) -> bool:
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Inspector",
+            f"The {running} is still running. Stop it and close?\n"
+            "What it finished is kept; Analyse goes on from there.",
+            buttons.Yes | buttons.No,
+            buttons.No,
+        )
+        return answer == buttons.Yes

@@ -1,0 +1,377 @@
+"""Name the evidence, say what will be read and that nothing in it is run, start the analysis."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from inspector.engine.client import ScanOptions
+from inspector.errors import InspectorError
+from inspector.gui import theme
+from inspector.gui.number_box import count_box
+from inspector.gui.path_field import PathField
+from inspector.gui.plain import plain
+from inspector.gui.workspace import Workspace
+
+DEVICES = ("auto", "cpu", "cuda")
+_DETECTOR = re.compile(r"[a-z0-9][a-z0-9-]*")
+_DATABASE = "case.db"
+
+
+class OpenDialog(QDialog):
+    """Model, data, case folder and options of a scan.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Gets the case and the scan when the analyst agrees.
+    model, data : Path, optional
+        Evidence that is already named, by a drop for example.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        parent: QWidget | None = None,
+        model: Path | None = None,
+        data: Path | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Open model and dataset")
+        self._workspace = workspace
+        self._case_typed = False
+        self.model = PathField("file", "Model: .safetensors, .pt or .pth", self)
+        self.data = PathField(
+            "either", "Data it was trained on: folder, IDX, NPZ or CIFAR binary", self
+        )
+        self.case = PathField("new", "Folder for everything that is found", self)
+        self.arch = _line("recognised from the weights")
+        self.layer = _line("input of the last linear layer")
+        self.detectors = _line("all; or ids, separated by commas")
+        self.classes = count_box("read off the weights")
+        self.limit = count_box("all samples")
+        self.seed = count_box()
+        self.device = QComboBox(self)
+        self.device.addItems(DEVICES)
+        self.reference = PathField(
+            "either", "A trusted dataset, for trigger search (optional)", self
+        )
+        self.verified = PathField("file", "Ids of samples verified one by one (optional)", self)
+        self.problem = QLabel(self)
+        self.summary = QLabel(self)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
+        self.go = QPushButton("Analyse", self)
+        self._build()
+        self._prefill(model, data)
+        for field in (self.model, self.data, self.case, self.reference, self.verified):
+            field.changed.connect(self._check)
+        self.case.line.textEdited.connect(self._on_case_typed)
+        self.model.changed.connect(self._suggest_case)
+        self.data.changed.connect(self._suggest_case)
+        self.detectors.textChanged.connect(self._check)
+        self._suggest_case()
+        self._check()
+
+    def _build(self) -> None:
+        for label in (self.problem, self.summary):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+        self.problem.setStyleSheet(f"color: {theme.VERDICT_COLOURS['medium']};")
+        self.summary.setForegroundRole(self.summary.foregroundRole().PlaceholderText)
+        form = _form()
+        form.addRow("Model", self.model)
+        form.addRow("Dataset", self.data)
+        form.addRow("Case folder", self.case)
+        numbers = QWidget(self)
+        row = QHBoxLayout(numbers)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.limit, 2)
+        for name, widget in (("Device", self.device), ("Seed", self.seed)):
+            row.addWidget(QLabel(name, self))
+            row.addWidget(widget, 1)
+        self._form, self._first_option = form, form.rowCount()
+        for name, field in (
+            ("Architecture", self.arch),
+            ("Classes", self.classes),
+            ("Layer", self.layer),
+            ("Detectors", self.detectors),
+            ("Reference", self.reference),
+            ("Verified", self.verified),
+            ("Limit", numbers),
+        ):
+            form.addRow(name, field)
+        self._more = QPushButton("Options ▸", self)
+        self._more.setAutoDefault(False)
+        self._more.setCheckable(True)
+        self._more.toggled.connect(self._show_options)
+        self.go.setProperty("primary", True)
+        self.go.setDefault(True)
+        self.buttons.addButton(self.go, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        foot = QHBoxLayout()
+        foot.addWidget(self._more)
+        foot.addWidget(self.buttons, 1)
+        column = self._column = QVBoxLayout(self)
+        column.setSpacing(10)
+        column.addLayout(form)
+        column.addWidget(self.summary)
+        column.addStretch(1)
+        column.addWidget(self.problem)
+        column.addLayout(foot)
+        self.setMinimumWidth(520)
+        self._show_options(False)
+
+    def _prefill(self, model: Path | None, data: Path | None) -> None:
+        case = self._workspace.case
+        if case is not None and not case.evidence():
+            # Open and still empty: this is the one to fill.
+            self.case.set_path(case.path)
+            self._case_typed = True
+        self.model.set_path(model)
+        self.data.set_path(data)
+
+    def _take(self, options: ScanOptions) -> None:
+        self.model.set_path(options.model)
+        self.data.set_path(options.data)
+        self.reference.set_path(options.reference)
+        self.verified.set_path(options.verified)
+        self.arch.setText(options.arch or "")
+        self.layer.setText(options.layer or "")
+        self.detectors.setText(", ".join(options.detectors or ()))
+        self.classes.setValue(options.classes or 0)
+        self.limit.setValue(options.limit or 0)
+        self.seed.setValue(options.seed)
+        self.device.setCurrentText(options.device)
+
+    # ---- what was asked for ---------------------------------------------------------------------
+
+    def options(self) -> ScanOptions:
+        """Return what was asked for; `problem_of` says whether it can work."""
+        return ScanOptions(
+            model=self.model.path() or Path(),
+            data=self.data.path() or Path(),
+            arch=self.arch.text().strip() or None,
+            classes=self.classes.value() or None,
+            reference=self.reference.path(),
+            verified=self.verified.path(),
+            detectors=tuple(self._detector_ids()) or None,
+            layer=self.layer.text().strip() or None,
+            limit=self.limit.value() or None,
+            device=self.device.currentText(),
+            seed=self.seed.value(),
+        )
+
+    def _detector_ids(self) -> list[str]:
+        return [part for part in re.split(r"[,\s]+", self.detectors.text().strip()) if part]
+
+    def problem_of(self) -> str:
+        """Return why it cannot start, in one line; empty when it can."""
+        model, data, case = self.model.path(), self.data.path(), self.case.path()
+        if model is None:
+            return "Choose the model file."
+        if not model.exists():
+            return f"There is no file {plain(model)}."
+        if not model.is_file():
+            return f"{plain(model)} is not a file; a model is one file of weights."
+        if not os.access(model, os.R_OK):
+            return f"You may not read {plain(model)}."
+        if data is None:
+            return "Choose the data that the model was trained on."
+        if not data.exists():
+            return f"There is nothing at {plain(data)}."
+        if not os.access(data, os.R_OK):
+            return f"You may not read {plain(data)}."
+        for name, path in (("reference", self.reference.path()), ("list", self.verified.path())):
+            if path is not None and not path.exists():
+                return f"There is no {name} at {plain(path)}."
+        odd = [part for part in self._detector_ids() if not _DETECTOR.fullmatch(part)]
+        if odd:
+            return f"“{plain(odd[0], 40)}” cannot be the id of a detector; Plugins lists them."
+        return problem_of_case(case, data)
+
+    def _check(self, _: object = None) -> None:
+        problem = self.problem_of()
+        self.problem.setText(problem)
+        self.go.setEnabled(not problem)
+        case = self.case.path()
+        going_on = case is not None and (case / _DATABASE).is_file()
+        self.go.setText("Go on" if going_on and self._workspace.table is None else "Analyse")
+        self.summary.setText(self._said(going_on=going_on))
+
+    def _said(self, *, going_on: bool) -> str:
+        read = [
+            part for part in (_described(self.model.path()), _described(self.data.path())) if part
+        ]
+        lines = [f"Will be read: {'; '.join(read)}."] if read else []
+        lines.append(
+            "Nothing in the evidence is run: weights are read as plain numbers and pictures are "
+            "decoded in a process of its own that is locked down first. The evidence is never "
+            "written to."
+        )
+        if going_on:
+            lines.append(
+                "The case folder holds a case; finished steps are kept and not done again."
+            )
+        return "\n".join(lines)
+
+    def _suggest_case(self) -> None:
+        model = self.model.path()
+        if self._case_typed or model is None or not model.name:
+            return
+        folder = model.parent
+        data = self.data.path()
+        if data is not None and folder.is_relative_to(data):
+            folder = data.parent
+        if not os.access(folder, os.W_OK):
+            folder = Path.home()
+        self.case.set_path(folder / f"{model.stem}.case")
+
+    def _on_case_typed(self, _: str) -> None:
+        self._case_typed = True
+
+    def _show_options(self, shown: bool) -> None:
+        for row in range(self._first_option, self._form.rowCount()):
+            self._form.setRowVisible(row, shown)
+        self._more.setText("Options ▾" if shown else "Options ▸")
+        self._column.activate()
+        self.resize(max(self.width(), 660), self.sizeHint().height())
+
+    def accept(self) -> None:
+        """Make or open the case and start; stay open with the reason when that fails."""
+        problem = self.problem_of()
+        if not problem:
+            problem = self._begin()
+        if problem:
+            self.problem.setText(plain(problem, 400))
+            return
+        super().accept()
+
+    def _begin(self) -> str:
+        """Return why it could not begin, empty when it has."""
+        workspace, place, options = self._workspace, self.case.path(), self.options()
+        assert place is not None
+        try:
+            options.check()
+        except InspectorError as error:
+            return str(error)
+        said: list[str] = []
+
+        def note(kind: str, text: str) -> None:
+            if kind in ("error", "warning"):
+                said.append(text)
+
+        workspace.message.connect(note)
+        try:
+            here = workspace.case
+            if here is None or here.path != place:
+                ready = (
+                    workspace.open_case(place)
+                    if (place / _DATABASE).is_file()
+                    else workspace.create_case(place)
+                )
+                if not ready:
+                    return said[-1] if said else "The case could not be opened."
+            if not workspace.start_scan(options):
+                return said[-1] if said else "The analysis could not be started."
+        finally:
+            workspace.message.disconnect(note)
+        return ""
+
+
+class AnalyseDialog(OpenDialog):
+    """The same for the open case, to analyse it again with other options.
+
+    It starts with what was asked before. The evidence of a case stays the same: its fields are
+    shown and cannot be changed.
+    """
+
+    def _prefill(self, model: Path | None, data: Path | None) -> None:
+        case = self._workspace.case
+        assert case is not None
+        self.setWindowTitle("Analyse")
+        recorded = case.get("scan", None)
+        if recorded:
+            self._take(ScanOptions.from_record(recorded))
+            self._more.setChecked(True)
+        self.case.set_path(case.path)
+        self._case_typed = True
+        for field in (self.case, *((self.model, self.data) if recorded else ())):
+            field.setEnabled(False)
+
+
+def problem_of_case(case: Path | None, data: Path) -> str:
+    """Return why a folder cannot hold the case, in one line; empty when it can."""
+    if case is None:
+        return "Choose a folder for the case."
+    place = Path(os.path.realpath(case))
+    source = Path(os.path.realpath(data))
+    if source.is_dir() and place.is_relative_to(source):
+        return "The case folder lies inside the dataset; evidence is never written to."
+    if (case / _DATABASE).is_file():
+        return ""
+    try:
+        if case.exists() and (not case.is_dir() or any(case.iterdir())):
+            return f"{plain(case)} is there and is no case; choose a new name."
+    except OSError as error:
+        return f"{plain(case)} cannot be looked at: {error.strerror}."
+    above = case.parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not os.access(above, os.W_OK):
+        return f"You may not write into {plain(above)}."
+    return ""
+
+
+def _described(path: Path | None) -> str:
+    """Return name and size of a file, or that it is a folder; nothing for what is not there."""
+    if path is None:
+        return ""
+    try:
+        if path.is_dir():
+            return f"folder {plain(path.name, 60)}"
+        size = path.stat().st_size
+    except OSError:
+        return ""
+    return f"{plain(path.name, 60)} ({size_text(size)})"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as people say it."""
+    value, unit = float(size), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{size:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    form.setHorizontalSpacing(12)
+    form.setVerticalSpacing(8)
+    return form
+
+
+def _line(hint: str) -> QLineEdit:
+    line = QLineEdit()
+    line.setPlaceholderText(hint)
+    return line

@@ -1,0 +1,147 @@
+"""What is known of one sample, as lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.case import Case, SampleTable
+from inspector.errors import CaseError
+from inspector.gui.plain import plain
+from inspector.gui.view_state import as_numbers
+
+NEIGHBOURS = 5
+_APART = ("combined", "p_value", "loss", "confidence")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line: what it is called, what it says, and what more there is to say on a tooltip."""
+
+    name: str
+    text: str
+    tip: str = ""
+
+
+def facts_of(case: Case, table: SampleTable, row: int, note: str = "") -> list[Fact]:
+    """Return everything known of a sample, in the order in which an analyst asks.
+
+    Parameters
+    ----------
+    case : Case
+    table : SampleTable
+        Its columns.
+    row : int
+        The sample.
+    note : str
+        The last note on it.
+    """
+    columns = table.columns
+    locator = _locator(case, row)
+    facts = [
+        Fact("index", f"{row:,}"),
+        Fact("file", plain(locator), plain(locator)),
+        Fact("label → predicted", _answer(case, columns, row)),
+        _tags(case, row),
+    ]
+    unreadable = case.unreadable().get(row)
+    if unreadable:
+        facts.append(Fact("unreadable", plain(unreadable), "It was never shown to the model."))
+    scores = as_numbers(columns)
+    detectors = [name for name in scores if name not in _APART]
+    for name in ("combined", *detectors):
+        if name in scores:
+            facts.append(Fact(plain(name, 60), *ranked(scores[name], row)))
+    if "p_value" in columns:
+        p = float(columns["p_value"][row])
+        said = f"{p:.2g}" if p == p else "not calibrated"
+        tip = "Calibrated by an audit: samples that somebody verified one by one."
+        facts.append(Fact("p", said, tip))
+    if "loss" in columns and columns["loss"][row] == columns["loss"][row]:
+        facts.append(Fact("loss", f"{float(columns['loss'][row]):.4g} nats"))
+    near = _nearest(case, columns, row)
+    if near:
+        facts.append(near)
+    if note:
+        facts.append(Fact("note", plain(note), plain(note)))
+    digest = _digest(case, row)
+    if digest:
+        facts.append(Fact("SHA-256", f"{digest[:16]}…", digest))
+    return facts
+
+
+def ranked(scores: NDArray[Any], row: int) -> tuple[str, str]:
+    """Return a score with its rank, 1 = most suspicious, and among how many samples that is."""
+    score = float(scores[row])
+    if score != score:
+        return "not assessed", ""
+    with np.errstate(invalid="ignore"):
+        rank = int(np.count_nonzero(scores > score)) + 1
+    assessed = int(np.count_nonzero(scores == scores))
+    return f"{score:.4g} · rank {rank:,}", f"Rank {rank:,} of {assessed:,} assessed samples"
+
+
+def class_name(case: Case, index: int) -> str:
+    """Return the name of a class, a dash outside of the known ones."""
+    names = case.class_names
+    return plain(names[index], 80) if 0 <= index < len(names) else "–"
+
+
+def _answer(case: Case, columns: Mapping[str, NDArray[Any]], row: int) -> str:
+    said = class_name(case, int(columns["label"][row]))
+    if "predicted" not in columns:
+        return f"{said} → not asked yet"
+    predicted = int(columns["predicted"][row])
+    if predicted < 0:
+        return f"{said} → no answer"
+    text = f"{said} → {class_name(case, predicted)}"
+    confidence = float(columns["confidence"][row]) if "confidence" in columns else float("nan")
+    return f"{text} ({confidence:.3f})" if confidence == confidence else text
+
+
+def _nearest(case: Case, columns: Mapping[str, NDArray[Any]], row: int) -> Fact | None:
+    if not case.has_array("neighbours"):
+        return None
+    try:
+        near = np.asarray(case.array("neighbours")[row])
+    except (CaseError, IndexError):
+        return None
+    labels = columns["label"]
+    near = near[(near >= 0) & (near < labels.size) & (near != row)]
+    if not near.size:
+        return None
+    names = [class_name(case, int(label)) for label in labels[near[:NEIGHBOURS]]]
+    agree = int(np.count_nonzero(labels[near] == labels[row]))
+    said = f"{', '.join(names)}\n{agree} of {near.size} share the label"
+    return Fact(
+        f"nearest {len(names)} labels", said, f"Samples {', '.join(map(str, near.tolist()))}"
+    )
+
+
+def _tags(case: Case, row: int) -> Fact:
+    said = []
+    for reason in case.tags.reasons([row]).get(row, []):
+        note = f" “{plain(reason.note, 120)}”" if reason.note else ""
+        when = plain(reason.time[:16].replace("T", " "))
+        said.append(f"{plain(reason.tag, 60)} · {plain(reason.user, 40)} {when} UTC{note}")
+    return Fact("tags", "\n".join(said) or "none")
+
+
+def _locator(case: Case, row: int) -> str:
+    try:
+        return case.locator(row)
+    except (CaseError, IndexError):
+        return "not known"
+
+
+def _digest(case: Case, row: int) -> str:
+    if not case.has_array("stored_sha256"):
+        return ""
+    try:
+        return bytes(np.asarray(case.array("stored_sha256")[row], np.uint8)).hex()
+    except (CaseError, IndexError):
+        return ""

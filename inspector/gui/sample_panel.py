@@ -1,0 +1,380 @@
+"""One sample: its picture, the trigger found for its class, all facts, and tags to put on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QSplitter,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from inspector.errors import InspectorError
+from inspector.gui.array_table import Index, tooltip
+from inspector.gui.chip import chip
+from inspector.gui.empty_page import EmptyOr
+from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
+from inspector.gui.plain import plain
+from inspector.gui.sample_facts import class_name, facts_of
+from inspector.gui.trigger_results import Trigger, triggers_of
+from inspector.gui.workspace import Workspace
+
+_TAGS_ABREAST = 3
+
+
+class SamplePanel(QWidget):
+    """Shows the current sample; tags go to the whole selection when there is one."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._row = -1
+        self._triggers: dict[int, Trigger] = {}
+        self._notes: dict[int, str] = {}
+        self._shown: tuple[Any, ...] | None = None
+        self._stale = True
+        self._picture = PixelView("sample", self)
+        self._stamped = PixelView("with trigger", self)
+        self._mask = PixelView("mask", self)
+        self._pattern = PixelView("pattern", self)
+        self.facts = _FactsTable(self)
+        self.tag_buttons: dict[str, QPushButton] = {}
+        self.note = QLineEdit(self)
+        self._goes_to = QLabel(self)
+        self._stack = EmptyOr(self, self._build())
+        self._stack.page.clicked.connect(self._show_first)
+        self.note.returnPressed.connect(self._write_note)
+        workspace.case_changed.connect(self._on_case)
+        workspace.table_changed.connect(self._on_table)
+        workspace.current_changed.connect(self._on_current)
+        workspace.tags_changed.connect(self._on_tags)
+        workspace.selection_changed.connect(self._say_target)
+        workspace.note_requested.connect(self._ask_note)
+        workspace.trigger_requested.connect(self._toggle_overlay)
+        self._on_case()
+
+    def _build(self) -> QWidget:
+        pictures = QWidget(self)
+        grid = QGridLayout(pictures)
+        grid.setContentsMargins(4, 4, 4, 2)
+        grid.setSpacing(4)
+        for at, view in enumerate((self._stamped, self._mask, self._pattern)):
+            grid.addWidget(view, 1, at)
+        grid.addWidget(self._picture, 0, 0, 1, 3)
+        grid.setRowStretch(0, 3)
+        grid.setRowStretch(1, 2)
+        self._goes_to.setTextFormat(Qt.TextFormat.PlainText)
+        self._goes_to.setForegroundRole(self._goes_to.foregroundRole().PlaceholderText)
+        self._goes_to.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.note.setPlaceholderText("Note … Enter keeps it (M)")
+        self.note.setMaxLength(2000)
+        self._buttons = QVBoxLayout()
+        self._buttons.setSpacing(4)
+        lower = QWidget(self)
+        column = QVBoxLayout(lower)
+        column.setContentsMargins(4, 2, 4, 4)
+        column.setSpacing(4)
+        column.addWidget(self.facts, 1)
+        column.addWidget(self._goes_to)
+        column.addLayout(self._buttons)
+        column.addWidget(self.note)
+        split = QSplitter(Qt.Orientation.Vertical, self)
+        split.addWidget(pictures)
+        split.addWidget(lower)
+        split.setStretchFactor(0, 2)
+        split.setStretchFactor(1, 3)
+        split.setChildrenCollapsible(False)
+        return split
+
+    # ---- what is shown --------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the current sample, or why there is none."""
+        self._stale = False
+        workspace = self._workspace
+        case, table = workspace.case, workspace.table
+        if case is None or table is None:
+            self._stack.show_empty(
+                "No samples yet",
+                "The picture and all scores of one sample appear here once a dataset is read: "
+                "that takes seconds.",
+            )
+            return
+        if not 0 <= workspace.current < workspace.n:
+            self._stack.show_empty(
+                "No sample chosen",
+                "Click a point on the map, a picture in the gallery or a row of the ranking.",
+                "Show the most suspicious",
+            )
+            return
+        self._row = workspace.current
+        self._stack.show_content()
+        self._show_pictures()
+        self.facts.show_facts(facts_of(case, table, self._row, self._notes.get(self._row, "")))
+        self._mark_tags()
+
+    def _show_pictures(self) -> None:
+        workspace, row = self._workspace, self._row
+        case, table = workspace.case, workspace.table
+        assert case is not None
+        assert table is not None
+        image = workspace.thumbnail(row)
+        reason = case.unreadable().get(row)
+        why = f"unreadable: {plain(reason, 120)}" if reason else "Pictures appear while signals run"
+        self._picture.show_image(image, why)
+        self._picture.set_caption(_caption(case.get("dataset", {}), image))
+        trigger = self._trigger_for(row)
+        for view in (self._stamped, self._mask, self._pattern):
+            view.setVisible(trigger is not None)
+        self._picture.show_overlay(None)
+        if trigger is None:
+            return
+        name = class_name(case, trigger.index)
+        self._mask.set_caption(f"mask → {name}")
+        self._mask.show_image(to_image(trigger.mask), "no mask kept")
+        self._pattern.show_image(to_image(trigger.pattern), "no pattern kept")
+        pixels = to_pixels(image)
+        mixed = None
+        if pixels is not None and trigger.mask is not None and trigger.pattern is not None:
+            mixed = stamped(pixels, trigger.mask, trigger.pattern)
+        self._stamped.show_image(to_image(mixed), "no picture")
+        self._picture.show_overlay(trigger.mask)
+
+    def _trigger_for(self, row: int) -> Trigger | None:
+        """Return the trigger found for what the model answers here, else for the label."""
+        table = self._workspace.table
+        assert table is not None
+        for name in ("predicted", "label"):
+            if name in table.columns:
+                found = self._triggers.get(int(table.columns[name][row]))
+                if found is not None:
+                    return found
+        return None
+
+    def _mark_tags(self) -> None:
+        case = self._workspace.case
+        carried = set() if case is None or self._row < 0 else set(case.tags.of(self._row))
+        for name, button in self.tag_buttons.items():
+            button.setChecked(name in carried)
+        self._say_target()
+
+    def _say_target(self, _: object = None) -> None:
+        count = self._workspace.selection.count
+        here = "Tags go to this sample" if count <= 1 else f"Tags go to {count:,} selected samples"
+        self._goes_to.setText(here)
+
+    # ---- acts -----------------------------------------------------------------------------------
+
+    def _show_first(self) -> None:
+        order = self._workspace.ranked(self._workspace.visible)
+        if order.size:
+            self._workspace.select([order[0]], "new", "sample", int(order[0]))
+
+    def _press(self, name: str) -> None:
+        # The button is checkable so that it shows what is; only the case decides what that is.
+        self._mark_tags()
+        workspace = self._workspace
+        rows, case = workspace.targets(), workspace.case
+        if case is not None and rows.size and bool(case.tags.mask(name)[rows].all()):
+            workspace.untag_rows(rows, name)
+            return
+        note = self.note.text().strip()
+        if workspace.tag_rows(rows, name, note) and note:
+            self.note.clear()
+
+    def _write_note(self) -> None:
+        text, case = self.note.text().strip(), self._workspace.case
+        if not text or case is None or self._row < 0:
+            return
+        try:
+            case.journal.append("note", rows=[self._row], note=text)
+        except InspectorError as error:
+            self._workspace.message.emit("error", str(error))
+            return
+        self._notes[self._row] = text
+        self.note.clear()
+        self._workspace.message.emit("done", f"Note on sample {self._row:,} kept in the journal.")
+        self._workspace.tags_changed.emit([])
+        self.refresh()
+
+    def _ask_note(self, row: int) -> None:
+        if row == self._row and not self._stack.is_empty:
+            self.note.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.note.selectAll()
+
+    def _toggle_overlay(self, _: int) -> None:
+        self._picture.overlay_shown = not self._picture.overlay_shown
+        self._picture.update()
+
+    # ---- signals --------------------------------------------------------------------------------
+
+    def _on_case(self, _: object = None) -> None:
+        case = self._workspace.case
+        self._row = -1
+        self._notes = {}
+        if case is not None:
+            for entry in case.journal.entries():
+                if entry.act == "note":
+                    rows = entry.details.get("rows") or []
+                    note = str(entry.details.get("note", ""))
+                    self._notes.update({int(row): note for row in rows if isinstance(row, int)})
+        self._make_buttons()
+        self._on_table({"triggers"})
+
+    def _make_buttons(self) -> None:
+        case = self._workspace.case
+        kinds = [] if case is None else case.tags.kinds
+        if list(self.tag_buttons) == [kind.name for kind in kinds] and kinds:
+            return
+        while (item := self._buttons.takeAt(0)) is not None:
+            line = item.widget()
+            if line is not None:
+                line.deleteLater()
+        self.tag_buttons = {}
+        buttons = []
+        for kind in kinds:
+            button = QPushButton(f"{kind.key} {plain(kind.name, 16)}".strip())
+            button.setIcon(chip(kind.colour))
+            button.setIconSize(QSize(10, 10))
+            button.setCheckable(True)
+            button.setToolTip(tooltip(f"Put “{kind.name}” on, or take it off (key {kind.key})"))
+            button.clicked.connect(lambda _=False, name=kind.name: self._press(name))
+            self.tag_buttons[kind.name] = button
+            buttons.append(button)
+        clear = QPushButton("0 clear")
+        clear.setToolTip("Take all tags off (key 0)")
+        clear.clicked.connect(self._workspace.clear_tags)
+        for at in range(0, len([*buttons, clear]), _TAGS_ABREAST):
+            line = QWidget(self)
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(4)
+            for button in [*buttons, clear][at : at + _TAGS_ABREAST]:
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+                button.setStyleSheet("QPushButton { padding: 4px 3px; }")
+                row.addWidget(button, 1)
+            self._buttons.addWidget(line)
+
+    def _on_table(self, names: object) -> None:
+        if isinstance(names, set) and any(
+            str(name).startswith(("trigger", "finding")) for name in names
+        ):
+            case = self._workspace.case
+            found = [] if case is None else triggers_of(case)
+            self._triggers = {trigger.index: trigger for trigger in found}
+        self._later()
+
+    def _on_current(self, _: int) -> None:
+        self.note.clear()
+        self._later()
+
+    def _on_tags(self, _: object) -> None:
+        self._later()
+
+    def _later(self) -> None:
+        """Redraw now, or when shown again: a hidden panel costs nothing."""
+        if self.isVisible() or not self.window().isVisible():
+            self.refresh()
+        else:
+            self._stale = True
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self.refresh()
+
+
+class _Roomy(QStyledItemDelegate):
+    """Lines with a little air between them."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        hint = super().sizeHint(option, index)
+        return QSize(hint.width(), hint.height() + 6)
+
+
+class _FactsTable(QTableWidget):
+    """Two columns of plain text that can be copied."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(0, 2, parent)
+        self.horizontalHeader().setVisible(False)
+        self.verticalHeader().setVisible(False)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setMinimumSectionSize(self.fontMetrics().height() + 5)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.setWordWrap(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setMinimumHeight(60)
+        self.setItemDelegate(_Roomy(self))
+
+    def show_facts(self, facts: list[Any]) -> None:
+        """Show these lines."""
+        self.setRowCount(len(facts))
+        muted = self.palette().placeholderText()
+        for at, fact in enumerate(facts):
+            name, text = QTableWidgetItem(fact.name), QTableWidgetItem(fact.text)
+            name.setForeground(muted)
+            if fact.tip:
+                text.setToolTip(tooltip(fact.tip))
+            self.setItem(at, 0, name)
+            self.setItem(at, 1, text)
+        self.resizeRowsToContents()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        # Also when the scroll bar comes and takes its width: lines then wrap elsewhere.
+        super().resizeEvent(event)
+        self.resizeRowsToContents()
+
+    def text_of(self, name: str) -> str:
+        """Return what a line says, empty when there is none of this name."""
+        for at in range(self.rowCount()):
+            first, second = self.item(at, 0), self.item(at, 1)
+            if first is not None and second is not None and first.text() == name:
+                return second.text()
+        return ""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            rows = sorted({index.row() for index in self.selectedIndexes()}) or range(
+                self.rowCount()
+            )
+            cells = [(self.item(row, 0), self.item(row, 1)) for row in rows]
+            lines = [f"{name.text()}\t{text.text()}" for name, text in cells if name and text]
+            QGuiApplication.clipboard().setText("\n".join(lines))
+        elif event.text() and event.text().isprintable():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+def _caption(dataset: Any, image: Any) -> str:
+    """Return the size of the picture, and that it is reduced if it is."""
+    if image is None:
+        return "sample"
+    here = f"{image.width()} × {image.height()}"
+    shape = dataset.get("image_shape") if isinstance(dataset, dict) else None
+    if isinstance(shape, list | tuple) and len(shape) >= 2 and shape[0] != image.height():
+        return f"reduced from {shape[1]} × {shape[0]} to {here} pixels"
+    return f"{here} pixels"

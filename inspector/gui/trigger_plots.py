@@ -1,0 +1,186 @@
+"""The plots of the trigger lab: how a search goes, and how the classes compare. Created once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from inspector.gui import theme
+from inspector.gui.plain import plain
+
+LONGEST = 20_000
+"""Points of a curve that are kept."""
+_AXIS = 38
+_LOSS = theme.FOCUS
+_SUCCESS = theme.MESSAGE_COLOURS["done"]
+
+
+class CurvePlot(pg.PlotWidget):
+    """Loss (left, logarithmic) and success rate (right, 0 to 100 %) over the steps of a search."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=None)
+        _quiet(self)
+        self._loss = pg.PlotDataItem(pen=pg.mkPen(_LOSS, width=2))
+        self._success = pg.PlotDataItem(pen=pg.mkPen(_SUCCESS, width=2))
+        self.addItem(self._loss)
+        self._right = pg.ViewBox(enableMouse=False)
+        self.plotItem.showAxis("right")
+        self.plotItem.scene().addItem(self._right)
+        axis = self.plotItem.getAxis("right")
+        axis.linkToView(self._right)
+        axis.setPen(pg.mkPen(theme.LINE))
+        axis.setTextPen(pg.mkPen(_SUCCESS))
+        axis.setWidth(44)
+        axis.setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
+        self._right.setXLink(self.plotItem)
+        self._right.setYRange(0, 1, padding=0.05)
+        self._right.addItem(self._success)
+        left = self.plotItem.getAxis("left")
+        left.setTextPen(pg.mkPen(_LOSS))
+        left.setWidth(52)
+        self.plotItem.vb.sigResized.connect(self._align)
+        self.setToolTip(
+            "Blue: loss. Green: share of samples that the trigger moves into the class."
+        )
+
+    def show_course(
+        self, steps: Sequence[float], losses: Sequence[float], successes: Sequence[float]
+    ) -> None:
+        """Draw both curves; points without a value are left out."""
+        x, y = _points(steps, losses)
+        x, y = x[y > 0], np.log10(y[y > 0])
+        self._loss.setData(x, y)
+        if y.size:
+            self.plotItem.getAxis("left").setTicks([log_ticks(float(y.min()), float(y.max()))])
+        self._success.setData(*_points(steps, successes))
+
+    def _align(self) -> None:
+        self._right.setGeometry(self.plotItem.vb.sceneBoundingRect())
+        self._right.linkedViewChanged(self.plotItem.vb, self._right.XAxis)
+
+
+class ClassBars(pg.PlotWidget):
+    """One bar per class, and the line from which on a value counts.
+
+    Signals
+    -------
+    clicked : int
+        Class whose bar was clicked.
+    """
+
+    clicked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=None)
+        _quiet(self)
+        none = np.zeros(1)
+        self._classes: list[int] = []
+        self._names: list[str] = []
+        self._bars = pg.BarGraphItem(x=none, height=none, width=0.7)
+        self._line = pg.InfiniteLine(
+            angle=0, pen=pg.mkPen(theme.PROPOSED, width=2, style=Qt.PenStyle.DashLine)
+        )
+        self.addItem(self._bars)
+        self.addItem(self._line)
+        self._line.setVisible(False)
+        self.plotItem.getAxis("left").setWidth(_AXIS)
+        self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
+        self.scene().sigMouseClicked.connect(self._on_clicked)
+
+    def show_bars(
+        self,
+        classes: Sequence[int],
+        names: Sequence[str],
+        values: Sequence[float],
+        lit: Sequence[bool],
+        threshold: float,
+    ) -> None:
+        """Draw one bar per class, those that are ``lit`` in the colour of a warning."""
+        self._classes = list(classes)
+        heights = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
+        warn, usual = QColor(theme.VERDICT_COLOURS["medium"]), QColor(theme.ACCENT).darker(120)
+        self._bars.setOpts(
+            x=np.arange(len(heights)),
+            height=heights,
+            width=0.7,
+            brushes=[warn if on else usual for on in lit],
+            pen=pg.mkPen(None),
+        )
+        shown = threshold == threshold and heights.size > 0
+        self._line.setVisible(shown)
+        if shown:
+            self._line.setValue(threshold)
+        self._names = list(names)
+        self._name_bars()
+        top = max([*heights.tolist(), threshold if shown else 0.0, 0.1])
+        low = min([*heights.tolist(), 0.0])
+        self.setXRange(-0.6, max(len(heights), 1) - 0.4, padding=0)
+        self.setYRange(low, top, padding=0.08)
+
+    def _name_bars(self) -> None:
+        """Write as much of each name as has room below its bar; not every name for many bars."""
+        room = max(self.width() - _AXIS, 1) / max(len(self._names), 1)
+        letter = self.fontMetrics().averageCharWidth() + 1
+        every = max(1, math.ceil(4 * letter / room))
+        longest = max(3, int(room * every / letter))
+        ticks = [
+            (at, plain(name, longest)) for at, name in enumerate(self._names) if at % every == 0
+        ]
+        self.plotItem.getAxis("bottom").setTicks([ticks])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "_names"):  # pyqtgraph resizes within its own constructor.
+            self._name_bars()
+
+    def _on_clicked(self, event: Any) -> None:
+        spot = self.plotItem.vb.mapSceneToView(event.scenePos())
+        at = round(spot.x())
+        if 0 <= at < len(self._classes):
+            self.clicked.emit(self._classes[at])
+
+
+def _quiet(plot: pg.PlotWidget) -> None:
+    """Take away everything that turns a figure into a toy: menus, zoom, buttons, frame."""
+    plot.setMinimumSize(110, 70)
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.setFrameShape(plot.Shape.NoFrame)
+    for side in ("left", "bottom"):
+        axis = plot.plotItem.getAxis(side)
+        axis.setPen(pg.mkPen(theme.LINE))
+        axis.setTextPen(pg.mkPen(theme.MUTED))
+
+
+def _points(
+    steps: Sequence[float], values: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    count = min(len(steps), len(values))
+    x = np.asarray(steps[:count], np.float64)
+    y = np.asarray(values[:count], np.float64)
+    keep = np.isfinite(x) & np.isfinite(y)
+    return x[keep], y[keep]
+
+
+def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return places and names of ticks for an axis of decimal logarithms.
+
+    Whole powers of ten, and some of their multiples where the range spans few: pyqtgraph names all
+    nine in between, one over the other.
+    """
+    span = high - low
+    factors = (1,) if span > 2 else (1, 3) if span > 1 else (1, 2, 5)
+    ticks = []
+    for power in range(math.floor(low), math.ceil(high) + 1):
+        ticks += [(power + math.log10(factor), f"{factor * 10.0**power:g}") for factor in factors]
+    return ticks

@@ -1,0 +1,127 @@
+"""Reconstructed triggers as the case records them, checked, ready to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.case import Case
+from inspector.errors import CaseError
+from inspector.gui.pixel_view import as_pixels
+
+_COLUMNS = 3
+"""Of each round in a record: step, loss, success rate; more may follow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trigger:
+    """What is known of the trigger of one class.
+
+    Attributes
+    ----------
+    index : int
+        The class that the trigger leads to.
+    mask : ndarray, shape (h, w, 1), uint8, or None
+        255 where the pattern replaces the picture.
+    pattern : ndarray, shape (h, w, 1 or 3), uint8, or None
+    success : float
+        Share of held-out samples that the trigger moves into the class, NaN when not measured.
+    interval : tuple of float
+        Its confidence interval, (NaN, NaN) when not measured.
+    mask_l1 : float
+        Sum of the mask, in pixels; small is suspicious.
+    anomaly, threshold : float
+        How far log L1 lies below the other classes in robust standard deviations, and from where
+        on that counts for this number of classes.
+    significant : bool
+        Whether the search calls it a trigger.
+    steps, losses, successes : ndarray
+        The course of the search.
+    """
+
+    index: int
+    mask: NDArray[np.uint8] | None = None
+    pattern: NDArray[np.uint8] | None = None
+    success: float = float("nan")
+    interval: tuple[float, float] = (float("nan"), float("nan"))
+    mask_l1: float = float("nan")
+    anomaly: float = float("nan")
+    threshold: float = float("nan")
+    significant: bool = False
+    steps: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
+    successes: tuple[float, ...] = ()
+
+
+def triggers_of(case: Case) -> list[Trigger]:
+    """Return the recorded triggers, one per class (the newest method's), in class order."""
+    found = {}
+    for row in case.triggers():
+        trigger = read_trigger(case, row)
+        if trigger is not None:
+            found[trigger.index] = trigger
+    return [found[index] for index in sorted(found)]
+
+
+def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
+    """Return one record as a trigger; None when it names no class."""
+    index = row.get("index")
+    if not isinstance(index, int) or index < 0:
+        return None
+    interval = row.get("success_interval")
+    pair = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
+    return Trigger(
+        index,
+        _mask(_picture(case, row, "mask")),
+        _picture(case, row, "pattern"),
+        as_number(row.get("success_rate")),
+        (as_number(pair[0]), as_number(pair[1])),
+        as_number(row.get("mask_l1")),
+        as_number(row.get("anomaly", row.get("anomaly_index"))),
+        as_number(row.get("threshold")),
+        bool(row.get("significant", False)),
+        *_course(row),
+    )
+
+
+def as_number(value: Any) -> float:
+    """Return a number as it came through JSON, NaN for anything else."""
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else float("nan")
+    )
+
+
+def _picture(case: Case, row: Mapping[str, Any], name: str) -> NDArray[np.uint8] | None:
+    array = row.get(f"{name}_array")
+    if not isinstance(array, str) or not case.has_array(array):
+        return as_pixels(row[name]) if row.get(name) is not None else None
+    try:
+        values = np.asarray(case.array(array))
+    except CaseError:
+        return None
+    # A mask is kept as weights of 0..1, a pattern as bytes.
+    return as_pixels(values * 255.0 if values.dtype.kind == "f" else values)
+
+
+def _mask(pixels: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    return None if pixels is None else pixels[:, :, :1]
+
+
+def _course(row: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
+    """Return steps, losses and success rates; the record has one row of numbers per round."""
+    history = row.get("history")
+    rounds = history if isinstance(history, list | tuple) else ()
+    kept = [_numbers(values) for values in rounds if isinstance(values, list | tuple)]
+    kept = [values for values in kept if len(values) >= _COLUMNS]
+    columns = list(zip(*(values[:_COLUMNS] for values in kept)))
+    return tuple(columns) if columns else ((),) * _COLUMNS
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(as_number(value) for value in values)

@@ -1,0 +1,29 @@
+"""The planted case with maps and activations: the poison lies in an island of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from planted_case import plant, put_array
+
+ISLAND = (40.0, 40.0)
+"""Middle of the island on the PCA map; everything else lies within 12 of the origin."""
+
+
+def place(path: Path, n: int = 1000) -> NDArray[np.bool_]:
+    """Write a case and close it; return the mask of the planted poison."""
+    case, poison = plant(path, n)
+    rng = np.random.default_rng(1)
+    labels = case.array("labels")
+    angle = labels / (labels.max() + 1) * 2 * np.pi
+    spot = np.stack([np.cos(angle), np.sin(angle)], axis=1) * 8 + rng.normal(0, 1, (n, 2))
+    spot[poison] = np.array(ISLAND) + rng.normal(0, 0.5, (int(poison.sum()), 2))
+    spot[5] = np.nan  # The sample that could not be read is nowhere.
+    put_array(case, "map:pca", spot.astype(np.float32))
+    activations = np.zeros((n, 8), np.float32)
+    activations[:, :2] = spot
+    put_array(case, "activations", activations)
+    case.close()
+    return poison

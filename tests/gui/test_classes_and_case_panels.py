@@ -1,0 +1,200 @@
+"""Classes and the case tree: a click acts, no verdict promises innocence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inspector.gui.array_table import ArrayTable
+from inspector.gui.case_panel import CasePanel
+from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
+from inspector.gui.workspace import Workspace
+from planted_case import NAMES, TARGET, copy_planted
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QTreeWidgetItem
+from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def planted(qtbot: QtBot, tmp_path: Path) -> Iterator[tuple[Workspace, np.ndarray]]:
+    poison = copy_planted(tmp_path / "planted.case", triggers=True)
+    evidence = tmp_path / "model.safetensors"
+    evidence.write_bytes(b"12345678")
+    space = Workspace()
+    assert space.open_case(tmp_path / "planted.case")
+    space.case.add_evidence("model", evidence, "ab" * 32, 8)
+    yield space, poison
+    space.close_case()
+
+
+@pytest.fixture
+def classes(qtbot: QtBot, planted: tuple[Workspace, np.ndarray]) -> ClassesPanel:
+    shown = ClassesPanel(planted[0])
+    qtbot.addWidget(shown)
+    shown.resize(900, 300)
+    shown.show()
+    return shown
+
+
+@pytest.fixture
+def tree(qtbot: QtBot, planted: tuple[Workspace, np.ndarray]) -> CasePanel:
+    shown = CasePanel(planted[0])
+    qtbot.addWidget(shown)
+    shown.resize(260, 700)
+    shown.show()
+    return shown
+
+
+def column(table: ArrayTable, title: str) -> list[str]:
+    model = table.model_
+    at = [c.title for c in model.columns].index(title)
+    return [str(model.index(row, at).data()) for row in range(model.rowCount())]
+
+
+def click_class(
+    qtbot: QtBot,
+    panel: ClassesPanel,
+    row: int,
+    held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    spot = panel.table.visualRect(panel.table.model_.index(row, 0)).center()
+    qtbot.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, held, spot)
+
+
+def line(panel: CasePanel, group: str, start: str) -> QTreeWidgetItem:
+    above = panel.groups[group]
+    lines = [above.child(at) for at in range(above.childCount())]
+    return next(item for item in lines if item.text(0).startswith(start))
+
+
+def click_line(qtbot: QtBot, panel: CasePanel, item: QTreeWidgetItem) -> None:
+    panel.tree.scrollToItem(item)
+    spot = panel.tree.visualItemRect(item).center()
+    qtbot.mouseClick(panel.tree.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+
+
+def test_click_selects_the_class_and_starts_at_its_most_suspicious(
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    click_class(qtbot, classes, TARGET)
+    labels = space.table.columns["label"]
+    assert (space.selection.mask == (labels == TARGET)).all()
+    assert poison[space.current]
+    assert column(classes.table, "selected")[TARGET] == f"{int((labels == TARGET).sum()):,}"
+
+
+def test_click_stays_within_the_filter(
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, _ = planted
+    space.set_filter("spectral > 3")
+    click_class(qtbot, classes, TARGET)
+    assert 0 < space.selection.count < 100
+    assert (space.table.columns["spectral"][space.selection.rows] > 3).all()
+    assert "visible" in [c.title for c in classes.table.model_.columns]
+
+
+def test_shift_adds_a_class(
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, _ = planted
+    click_class(qtbot, classes, 0)
+    click_class(qtbot, classes, 1, Qt.KeyboardModifier.ShiftModifier)
+    assert set(np.unique(space.table.columns["label"][space.selection.rows])) == {0, 1}
+
+
+def test_showing_the_panel_selects_nothing(
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    classes.table.setFocus()
+    qtbot.wait(20)
+    assert planted[0].selection.count == 0
+
+
+def test_order_survives_new_values(
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    classes.table.sort_by("statistic", True)
+    assert column(classes.table, "class")[0] == NAMES[TARGET]
+    space.select(np.flatnonzero(poison))
+    space.tag_selection("poison")
+    assert column(classes.table, "class")[0] == NAMES[TARGET]
+    assert column(classes.table, "tagged")[0] == str(int(poison.sum()))
+
+
+def test_no_verdict_calls_a_class_clean(
+    classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    verdicts = column(classes.table, "verdict")
+    assert verdicts[TARGET] == "medium"
+    assert set(verdicts) <= {"none", "low", "medium", "high", NOT_ASSESSED}
+    assert not any("clean" in text for text in (*verdicts, *VERDICT_TIPS.values()))
+    assert classes.said.toPlainText().startswith("Verdict medium")
+    assert "calibrated" in classes.said.toPlainText()
+
+
+def test_unassessed_classes_say_so(
+    classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    planted[0].case.set("outcome", None)
+    planted[0].table_changed.emit({"findings"})
+    assert set(column(classes.table, "verdict")) == {NOT_ASSESSED}
+
+
+# ---- the tree -----------------------------------------------------------------------------------
+
+
+def test_tree_shows_evidence_findings_tags_and_classes(tree: CasePanel) -> None:
+    assert line(tree, "Evidence", "model.safetensors").text(1) == "abababab"
+    assert line(tree, "Findings", "Spectral").text(1) == "medium"
+    assert line(tree, "Findings", "Frequency").text(1) == "failed"
+    assert line(tree, "Findings", "Trigger → ship").text(1) == "100%"
+    assert line(tree, "Tags", "1 poison").text(1) == "0"
+    assert line(tree, "Classes", "<b>frog</b>⟨U+202E⟩").text(1) != ""
+
+
+def test_changed_evidence_is_named(
+    tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"other bytes")
+    tree.refresh()
+    assert line(tree, "Evidence", "model.safetensors").text(1) == "changed!"
+
+
+def test_clicks_select_and_order(
+    qtbot: QtBot, tree: CasePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    click_line(qtbot, tree, line(tree, "Classes", "ship"))
+    assert (space.table.columns["label"][space.selection.rows] == TARGET).all()
+    space.select(np.flatnonzero(poison))
+    space.tag_selection("suspect")
+    space.clear_selection()
+    assert line(tree, "Tags", "2 suspect").text(1) == str(int(poison.sum()))
+    click_line(qtbot, tree, line(tree, "Tags", "2 suspect"))
+    assert (space.selection.mask == poison).all()
+    click_line(qtbot, tree, line(tree, "Findings", "Spectral"))
+    assert space.order_column == "spectral"
+
+
+def test_saved_view_brings_back_filter_order_and_colour(
+    qtbot: QtBot, tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
+) -> None:
+    space, _ = planted
+    space.set_filter("spectral > 3")
+    space.set_order("spectral")
+    space.set_colour("combined")
+    tree.save_view("tail")
+    space.close_case()
+    assert space.open_case(tmp_path / "planted.case")
+    assert space.filter_text == ""
+    click_line(qtbot, tree, line(tree, "Saved views", "tail"))
+    assert space.filter_text == "spectral > 3"
+    assert space.order_column == "spectral"
+    assert space.colour == "combined"
+    tree.remove_view("tail")
+    assert tree.groups["Saved views"].childCount() == 1

@@ -1,0 +1,201 @@
+"""Jobs, history and log: what runs, what was done, what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inspector.gui.history_panel import HistoryPanel
+from inspector.gui.jobs_panel import JobsPanel, duration
+from inspector.gui.log_panel import LINES, LogPanel
+from inspector.gui.workspace import Workspace
+from planted_case import copy_planted
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
+    copy_planted(tmp_path / "planted.case", 200)
+    opened = Workspace()
+    assert opened.open_case(tmp_path / "planted.case")
+    yield opened
+    opened.close_case()
+
+
+@pytest.fixture
+def jobs(qtbot: QtBot, space: Workspace) -> JobsPanel:
+    shown = JobsPanel(space)
+    qtbot.addWidget(shown)
+    shown.show()
+    return shown
+
+
+@pytest.fixture
+def history(qtbot: QtBot, space: Workspace) -> HistoryPanel:
+    shown = HistoryPanel(space)
+    qtbot.addWidget(shown)
+    shown.resize(900, 240)
+    shown.show()
+    return shown
+
+
+@pytest.fixture
+def log(qtbot: QtBot, space: Workspace) -> LogPanel:
+    shown = LogPanel(space)
+    qtbot.addWidget(shown)
+    return shown
+
+
+def acts(panel: HistoryPanel) -> list[str]:
+    model = panel.table.model_
+    return [str(model.index(row, 3).data()) for row in range(model.rowCount())]
+
+
+# ---- jobs ---------------------------------------------------------------------------------------
+
+
+def test_progress_shows_count_rate_and_time_left(jobs: JobsPanel, space: Workspace) -> None:
+    assert jobs.stack.is_empty
+    space.job_event.emit({"event": "stage", "stage": "Signals", "state": "started"})
+    space.job_event.emit(
+        {
+            "event": "progress",
+            "stage": "Signals",
+            "done": 31_000,
+            "total": 60_000,
+            "rate": 8123.4,
+            "seconds_left": 200,
+            "text": "cpu",
+        }
+    )
+    row = jobs.stages["Signals"]
+    assert not jobs.stack.is_empty
+    assert row.count.text() == "31,000 of 60,000"
+    assert row.rate.text() == "8,123 / s"
+    assert row.left.text() == "3 min 20 s left"
+    assert row.bar.value() == 516
+    assert jobs.cancel.isEnabled()
+
+
+def test_done_stages_stay_until_the_next_job(jobs: JobsPanel, space: Workspace) -> None:
+    space.job_event.emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
+    space.job_event.emit({"event": "stage", "stage": "Signals", "state": "skipped"})
+    space.job_event.emit({"event": "done", "job": "scan"})
+    assert list(jobs.stages) == ["Reading evidence", "Signals"]
+    assert jobs.stages["Signals"].left.text() == "kept from before"
+    assert jobs.state.text() == "Scan: done"
+    assert not jobs.cancel.isEnabled()
+    space.job_event.emit({"event": "stage", "stage": "Trigger", "state": "started"})
+    assert list(jobs.stages) == ["Trigger"]
+
+
+def test_failure_says_what_why_and_what_to_do(jobs: JobsPanel, space: Workspace) -> None:
+    space.job_event.emit({"event": "stage", "stage": "Signals", "state": "started"})
+    space.job_event.emit(
+        {"event": "failed", "job": "scan", "what": "It stopped.", "why": "Disk.", "fix": "Free it."}
+    )
+    assert jobs.state.text() == "Scan: failed · It stopped. Disk. Free it."
+    assert jobs.stages["Signals"].left.text() == "failed"
+
+
+def test_pause_and_cancel_reach_the_job(
+    qtbot: QtBot, jobs: JobsPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for act in ("pause_job", "resume_job", "cancel_job"):
+        monkeypatch.setattr(space, act, lambda act=act: done.append(act))
+    space.job_event.emit({"event": "stage", "stage": "Signals", "state": "started"})
+    qtbot.mouseClick(jobs.pause, Qt.MouseButton.LeftButton)
+    space.job_event.emit({"event": "paused"})
+    assert jobs.pause.text() == "Resume"
+    qtbot.mouseClick(jobs.pause, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(jobs.cancel, Qt.MouseButton.LeftButton)
+    assert done == ["pause_job", "resume_job", "cancel_job"]
+
+
+def test_an_engine_gone_mad_does_not_fill_the_panel(jobs: JobsPanel, space: Workspace) -> None:
+    for at in range(500):
+        space.job_event.emit({"event": "progress", "stage": f"<b>{at}</b>", "done": at, "total": 0})
+    assert len(jobs.stages) <= 40
+    space.job_event.emit({"event": "progress", "stage": "0", "done": "x", "total": None})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (45.4, "45 s"), (200, "3 min 20 s"), (1500, "25 min"), (7500, "2 h 5 min")],
+)
+def test_durations_are_said_like_a_person(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+# ---- history ------------------------------------------------------------------------------------
+
+
+def test_acts_are_named_newest_last(history: HistoryPanel, space: Workspace) -> None:
+    space.select(np.arange(30))
+    space.tag_selection("poison")
+    assert acts(history)[-1].startswith("tag poison on 30 samples")
+    space.undo()
+    assert acts(history)[-1].startswith("undo of #")
+    assert history.table.verticalScrollBar().value() == history.table.verticalScrollBar().maximum()
+
+
+def test_undo_and_redo_buttons_follow_the_case(
+    qtbot: QtBot, history: HistoryPanel, space: Workspace
+) -> None:
+    assert not history.undo.isEnabled()
+    space.select([3, 4])
+    space.tag_selection("suspect")
+    assert "tag suspect on 2 samples" in history.undo.toolTip()
+    qtbot.mouseClick(history.undo, Qt.MouseButton.LeftButton)
+    assert space.case.tags.counts()["suspect"] == 0
+    assert not history.undo.isEnabled()
+    qtbot.mouseClick(history.redo, Qt.MouseButton.LeftButton)
+    assert space.case.tags.counts()["suspect"] == 2
+
+
+def test_click_shows_the_whole_entry(qtbot: QtBot, history: HistoryPanel, space: Workspace) -> None:
+    space.select([3])
+    space.tag_rows(np.array([3]), "clean", "<img src=x>\u202enote")
+    last = history.table.model_.rowCount() - 1
+    history.table.scrollToBottom()
+    spot = history.table.visualRect(history.table.model_.index(last, 1)).center()
+    qtbot.mouseClick(history.table.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+    entry = space.case.journal.entries(1)[0]
+    text = history.detail.toPlainText()
+    assert entry.hash in text
+    assert "<img src=x>" in text
+    assert "\u202e" not in text
+
+
+# ---- log ----------------------------------------------------------------------------------------
+
+
+def test_log_keeps_lines_and_spells_tricks_out(log: LogPanel, space: Workspace) -> None:
+    space.job_event.emit(
+        {"event": "log", "text": "first\nsecond \u202e<b>x</b>", "level": "warning"}
+    )
+    space.message.emit("error", "The disk is full.")
+    lines = log.text.toPlainText().split("\n")
+    assert len(lines) == 3
+    assert "warning" in lines[0]
+    assert lines[1].strip() == "second ⟨U+202E⟩<b>x</b>"
+    assert lines[2].endswith("The disk is full.")
+
+
+def test_log_forgets_the_oldest_lines(log: LogPanel) -> None:
+    for at in range(LINES + 50):
+        log.say("info", f"line {at}")
+    lines = log.text.toPlainText().split("\n")
+    assert len(lines) == LINES
+    assert lines[-1].endswith(f"line {LINES + 49}")
+
+
+def test_details_of_a_failure_are_in_the_log(log: LogPanel, space: Workspace) -> None:
+    space.job_event.emit(
+        {"event": "failed", "job": "scan", "what": "x", "detail": "Traceback\n  y"}
+    )
+    assert "Traceback" in log.text.toPlainText()

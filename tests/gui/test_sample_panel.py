@@ -1,0 +1,174 @@
+"""One sample: facts, trigger, tags and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inspector.gui.pixel_view import as_pixels, stamped
+from inspector.gui.sample_panel import SamplePanel
+from inspector.gui.workspace import Workspace
+from planted_case import NAMES, TARGET, copy_planted
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def planted(qtbot: QtBot, tmp_path: Path) -> Iterator[tuple[Workspace, np.ndarray]]:
+    poison = copy_planted(tmp_path / "planted.case", triggers=True)
+    space = Workspace()
+    assert space.open_case(tmp_path / "planted.case")
+    yield space, np.flatnonzero(poison)
+    space.close_case()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, planted: tuple[Workspace, np.ndarray]) -> SamplePanel:
+    shown = SamplePanel(planted[0])
+    qtbot.addWidget(shown)
+    shown.resize(300, 800)
+    shown.show()
+    return shown
+
+
+def press(qtbot: QtBot, panel: SamplePanel, name: str) -> None:
+    qtbot.mouseClick(panel.tag_buttons[name], Qt.MouseButton.LeftButton)
+
+
+def test_empty_panel_leads_to_the_most_suspicious(
+    qtbot: QtBot, panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, _ = planted
+    assert panel._stack.is_empty
+    qtbot.mouseClick(panel._stack.page.button, Qt.MouseButton.LeftButton)
+    assert space.current == space.ranked()[0]
+    assert not panel._stack.is_empty
+
+
+def test_facts_of_a_planted_sample(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    first = int(space.ranked()[0])
+    assert first in poison
+    space.set_current(first)
+    facts = panel.facts
+    assert facts.text_of("index") == f"{first:,}"
+    assert facts.text_of("file") == f"ship/{first:05d}.png"
+    assert facts.text_of("label → predicted").startswith("ship → ")
+    assert facts.text_of("combined").endswith("rank 1")
+    assert "rank" in facts.text_of("spectral")
+    assert "rank" in facts.text_of("spectral-whitened")
+    assert facts.text_of("p") == "not calibrated"
+    assert facts.text_of("loss").endswith("nats")
+    assert "of 15 share the label" in facts.text_of("nearest 5 labels")
+    assert facts.text_of("tags") == "none"
+
+
+def test_unreadable_sample_says_why(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    planted[0].set_current(5)
+    assert panel.facts.text_of("unreadable") == "the PNG ends after 12 bytes"
+    assert panel.facts.text_of("combined") == "not assessed"
+
+
+def test_trigger_of_the_class_is_laid_over_the_picture(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    predicted = space.table.columns["predicted"]
+    row = next(int(r) for r in poison if predicted[r] == TARGET)
+    space.set_current(row)
+    assert panel._picture.has_overlay
+    assert panel._mask.image is not None
+    assert panel._stamped.image is not None
+    space.trigger_requested.emit(row)  # The key T.
+    assert not panel._picture.has_overlay
+
+
+def test_button_tags_the_selection_and_a_second_press_takes_it_back(
+    qtbot: QtBot, panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    space.select(poison)
+    assert f"{poison.size:,} selected" in panel._goes_to.text()
+    press(qtbot, panel, "poison")
+    assert space.case.tags.mask("poison").sum() == poison.size
+    assert panel.tag_buttons["poison"].isChecked()
+    assert "poison" in panel.facts.text_of("tags")
+    press(qtbot, panel, "poison")
+    assert space.case.tags.mask("poison").sum() == 0
+    assert not panel.tag_buttons["poison"].isChecked()
+
+
+def test_note_goes_with_the_tag(
+    qtbot: QtBot, panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    space.select([poison[0]])
+    panel.note.setText("white square, lower right")
+    press(qtbot, panel, "suspect")
+    assert "white square, lower right" in panel.facts.text_of("tags")
+    assert panel.note.text() == ""
+
+
+def test_note_alone_is_kept_in_the_journal(
+    qtbot: QtBot, panel: SamplePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
+) -> None:
+    space, poison = planted
+    space.select([poison[0]])
+    panel.note.setText("look again")
+    qtbot.keyClick(panel.note, Qt.Key.Key_Return)
+    assert panel.facts.text_of("note") == "look again"
+    assert space.case.journal.entries()[-1].details["note"] == "look again"
+    space.close_case()
+    assert space.open_case(tmp_path / "planted.case")
+    again = SamplePanel(space)
+    qtbot.addWidget(again)
+    space.set_current(int(poison[1]))
+    space.set_current(int(poison[0]))
+    assert again.facts.text_of("note") == "look again"
+
+
+def test_evidence_text_is_plain_everywhere(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, _ = planted
+    odd = int(np.flatnonzero(space.table.columns["label"] == len(NAMES) - 1)[0])
+    space.set_current(odd)
+    assert "\u202e" not in panel.facts.text_of("file")
+    assert "<b>frog</b>" in panel.facts.text_of("label → predicted")
+    for label in panel.findChildren(QLabel):
+        assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_pictures_from_the_engine_are_checked() -> None:
+    assert as_pixels([[1, 2], [3, 4]]).shape == (2, 2, 1)
+    assert as_pixels([[[1, 2, 300]]]).tolist() == [[[1, 2, 255]]]
+    for odd in (
+        "x",
+        None,
+        [],
+        [[1], [2, 3]],
+        [[float("nan")]],
+        [[[[1]]]],
+        [[[1, 2]]],
+        [[1] * 2000],
+    ):
+        assert as_pixels(odd) is None
+
+
+def test_stamping_replaces_where_the_mask_is_full() -> None:
+    image = np.full((4, 4, 1), 10, np.uint8)
+    mask = np.zeros((8, 8, 1), np.uint8)
+    mask[6:, 6:] = 255
+    mask[0, 0] = 128
+    mixed = stamped(image, mask, np.full((8, 8, 3), 200, np.uint8))
+    assert mixed.shape == (8, 8, 3)
+    assert (mixed[6:, 6:] == 200).all()
+    assert mixed[0, 0, 0] == pytest.approx(105, abs=1)
+    assert (mixed[1:5, 1:5] == 10).all()

@@ -1,0 +1,164 @@
+"""The trigger lab: starts, shows the search while it runs, compares classes afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from inspector.gui.trigger_panel import CAVEAT, TriggerPanel
+from inspector.gui.workspace import Workspace
+from planted_case import NAMES, TARGET, copy_planted, plant_trigger
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
+    copy_planted(tmp_path / "planted.case")
+    opened = Workspace()
+    assert opened.open_case(tmp_path / "planted.case")
+    opened.case.set("model", {"architecture": "plain_cnn", "num_classes": len(NAMES)})
+    yield opened
+    opened.close_case()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, space: Workspace) -> TriggerPanel:
+    shown = TriggerPanel(space)
+    qtbot.addWidget(shown)
+    shown.resize(1000, 260)
+    shown.show()
+    return shown
+
+
+def preview(index: int, step: int, **values: Any) -> dict[str, Any]:
+    mask = np.zeros((28, 28), int)
+    mask[24:27, 24:27] = 255
+    event = {
+        "event": "preview",
+        "name": "trigger",
+        "class": index,
+        "step": step,
+        "loss": 2.0 / (1 + step),
+        "success": min(1.0, step / 100),
+        "mask_l1": 9.0,
+        "mask": mask.tolist(),
+        "pattern": np.full((28, 28, 1), 200).tolist(),
+    }
+    return {**event, **values}
+
+
+def test_without_a_model_it_says_what_is_missing(qtbot: QtBot) -> None:
+    panel = TriggerPanel(Workspace())
+    qtbot.addWidget(panel)
+    assert panel.stack.is_empty
+    assert "analysis" in panel.stack.page.text.text()
+
+
+def test_start_takes_the_ticked_classes(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(space, "start_trigger", lambda classes: asked.append(list(classes)) or True)
+    panel.tick_suspects()
+    assert panel.ticked() == [TARGET]
+    panel.tick([1, TARGET])
+    qtbot.mouseClick(panel.start, Qt.MouseButton.LeftButton)
+    assert asked == [[1, TARGET]]
+    assert not panel.start.isEnabled()
+    assert panel.pause.isEnabled()
+    assert panel.stop.isEnabled()
+
+
+def test_no_class_no_start(panel: TriggerPanel) -> None:
+    panel.tick_none()
+    assert not panel.start.isEnabled()
+    panel.tick_all()
+    assert panel.start.isEnabled()
+    assert panel.ticked() == list(range(len(NAMES)))
+
+
+def test_preview_is_shown_live(panel: TriggerPanel, space: Workspace) -> None:
+    for step in (0, 50, 100):
+        space.job_event.emit(preview(2, step))
+    assert panel.classes.currentItem().text() == "bird"
+    assert panel.mask_view.image is not None
+    assert panel.pattern_view.image is not None
+    assert panel.stamp_view.image is not None
+    x, y = panel.curves._success.getData()
+    assert x.tolist() == [0, 50, 100]
+    assert y.tolist() == [0, 0.5, 1.0]
+    assert "step 100" in panel.state.text()
+    assert "success 100.0%" in panel.state.text()
+    corner = panel.stamp_view.image.pixelColor(25, 25)
+    assert (corner.red(), corner.green(), corner.blue()) == (200, 200, 200)
+
+
+def test_curves_of_classes_are_kept_apart(panel: TriggerPanel, space: Workspace) -> None:
+    for step in (0, 50, 100):
+        space.job_event.emit(preview(1, step))
+        space.job_event.emit(preview(2, step))
+    panel.show_class(1)
+    assert panel.curves._success.getData()[0].size == 3
+
+
+def test_odd_previews_are_ignored(panel: TriggerPanel, space: Workspace) -> None:
+    space.job_event.emit(preview(99, 1))
+    space.job_event.emit(preview("x", 1))
+    space.job_event.emit(preview(1, 1, mask="evil", pattern=[[1], [1, 2]], loss="x", success=None))
+    assert panel.mask_view.image is None
+    space.job_event.emit({"event": "preview", "name": "trigger"})
+
+
+def test_pause_and_stop_reach_the_job(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts: list[str] = []
+    for act in ("pause_job", "resume_job", "cancel_job"):
+        monkeypatch.setattr(space, act, lambda act=act: acts.append(act))
+    space.job_event.emit(preview(1, 1))
+    qtbot.mouseClick(panel.pause, Qt.MouseButton.LeftButton)
+    space.job_event.emit({"event": "paused"})
+    assert panel.pause.text() == "Resume"
+    qtbot.mouseClick(panel.pause, Qt.MouseButton.LeftButton)
+    space.job_event.emit({"event": "resumed"})
+    qtbot.mouseClick(panel.stop, Qt.MouseButton.LeftButton)
+    assert acts == ["pause_job", "resume_job", "cancel_job"]
+    space.job_event.emit({"event": "cancelled", "job": "trigger"})
+    assert panel.start.isEnabled()
+    assert not panel.stop.isEnabled()
+    assert "kept" in panel.state.text()
+
+
+def test_failure_is_told_in_place(panel: TriggerPanel, space: Workspace) -> None:
+    space.job_event.emit(preview(1, 1))
+    space.job_event.emit({"event": "failed", "job": "trigger", "what": "The engine stopped."})
+    assert panel.state.text() == "The engine stopped."
+    assert panel.start.isEnabled()
+
+
+def test_recorded_triggers_are_compared(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace
+) -> None:
+    plant_trigger(space.case)
+    space.table_changed.emit({"triggers"})
+    heights = panel.bars._bars.opts["height"]
+    assert int(np.argmax(heights)) == TARGET
+    assert panel.bars._line.isVisible()
+    assert panel.bars._line.value() == pytest.approx(3.2)
+    panel.bars.clicked.emit(TARGET)
+    assert panel.classes.currentRow() == TARGET
+    assert "success 99.8% (97%–100%)" in panel.state.text()
+    assert "threshold 3.2" in panel.state.text()
+    assert panel.curves._success.getData()[0].size == 40
+    panel.measure.setCurrentIndex(1)
+    panel.measure.activated.emit(1)
+    assert int(np.argmin(panel.bars._bars.opts["height"])) == TARGET
+    assert not panel.bars._line.isVisible()
+
+
+def test_caveat_does_not_acquit() -> None:
+    assert "no proof of absence" in CAVEAT
