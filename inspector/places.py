@@ -28,7 +28,9 @@ def bundled_plugins() -> Path:
 def user_plugins() -> Path:
     """Return the folder where an analyst drops detectors (``INSPECTOR_PLUGINS`` overrides)."""
     override = os.environ.get("INSPECTOR_PLUGINS")
-    return Path(override) if override else Path(platformdirs.user_config_dir("inspector")) / "plugins"
+    return (
+        Path(override) if override else Path(platformdirs.user_config_dir("inspector")) / "plugins"
+    )
 
 
 def user_state() -> Path:

@@ -22,7 +22,9 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _isolated_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolated_state(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keep recent cases, window layout and the user's own plugins out of the tests."""
     state = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("INSPECTOR_STATE", str(state))

@@ -58,11 +58,10 @@ def make_evidence(out: Path, seed: int) -> set[str]:
         raise BadInput(
             f"{out} cannot be made.", f"{error.strerror}.", "Give another --out."
         ) from None
-    with Reporter() as reporter, tempfile.TemporaryDirectory(prefix="inspector-") as scratch:
+    with Reporter() as reporter:
+        # The engine may write into one folder only; for once that is where the evidence is made.
         engine = Engine(
-            Path(scratch),
-            lambda event: reporter(event) if event["event"] == "progress" else None,
-            write=[out],
+            out, lambda event: reporter(event) if event["event"] == "progress" else None
         )
         engine.start()
         try:

@@ -13,6 +13,10 @@ PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines of one stage in a log file."""
 
 
+_COUNTS_SAMPLES = ("Hashing", "Signals", "Export: export", "Export: verify")
+"""Stages whose steps are samples; a rate of "2 steps per second" tells nobody anything."""
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds in words a person reads at a glance."""
     if seconds is None:
@@ -25,7 +29,7 @@ def duration(seconds: float | None) -> str:
 def _pace(event: dict[str, Any]) -> str:
     rate, left = event.get("rate"), event.get("seconds_left")
     parts = []
-    if rate and event.get("total", 0) > 20:  # A rate of "2 steps per second" tells nobody anything.
+    if rate and event.get("stage") in _COUNTS_SAMPLES:
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
     if left is not None and left >= 0.5:
         parts.append(f"{duration(left)} left")
@@ -41,6 +45,7 @@ class Reporter:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._finished: set[str] = set()
 
     def __enter__(self) -> Reporter:
         if self._live:
@@ -102,6 +107,9 @@ class Reporter:
             )
             return
         now = time.monotonic()
-        if done >= total or now - self._said.get(stage, 0.0) >= PLAIN_INTERVAL:
+        finished = 0 < total <= done and stage not in self._finished
+        if finished or now - self._said.setdefault(stage, now) >= PLAIN_INTERVAL:
             self._said[stage] = now
+            if finished:
+                self._finished.add(stage)
             self._line("  ".join(part for part in (f"{stage}: {counts}", pace, text) if part))

@@ -11,7 +11,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.case import Case, ranking_document, trigger_document, write_ranking_csv
+from inspector.case import (
+    Case,
+    ranking_document,
+    trigger_document,
+    trigger_sentence,
+    write_ranking_csv,
+)
 from inspector.cli.scan import investigating
 from inspector.errors import BadInput
 
@@ -82,6 +88,7 @@ def trigger_command(
         with investigating(case) as investigation:
             investigation.trigger(wanted, **settings)
         document = trigger_document(case)
+        caveats = case.get("trigger_summary", {}).get("caveats", [])
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
         return
@@ -102,7 +109,8 @@ def trigger_command(
         )
     console = Console(highlight=False)
     console.print(table)
-    for caveat in document.get("caveats", []):
+    console.print(trigger_sentence(document), markup=False, soft_wrap=True)
+    for caveat in caveats:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from inspector.case import Case
 from inspector.engine.client import ScanOptions
 from inspector.engine.client.scan import check_same_investigation, key_of, warnings_of
@@ -64,14 +63,9 @@ def test_keys_differ_by_what_they_depend_on() -> None:
     assert key_of(a=1) != key_of(a=2)
 
 
-@pytest.mark.parametrize(
-    ("classes", "accuracy", "warned"),
-    [(10, 0.15, True), (10, 0.25, False), (2, 0.7, True), (2, 0.8, False), (1, 1.0, False)],
-)
-def test_a_misread_model_is_reported_with_likely_causes(
-    classes: int, accuracy: float, warned: bool
-) -> None:
-    model = {"num_classes": classes, "accuracy": accuracy}
-    dataset = {"class_names": [str(i) for i in range(classes)]}
-    said = [text for text in warnings_of(model, dataset, None) if "normalisation" in text]
-    assert bool(said) == warned
+def test_doubts_about_the_model_come_before_everything_else() -> None:
+    model = {"num_classes": 10, "doubt": "Right on 9 % of the labels."}
+    said = warnings_of(model, {"class_names": ["a"], "notes": ["A link was skipped."]}, None)
+    assert said[0] == "Right on 9 % of the labels."
+    assert any("one class" in text for text in said)
+    assert said[-1] == "A link was skipped."

@@ -16,6 +16,14 @@ from inspector.engine.client.pace import Pace
 from inspector.engine.client.process import Engine
 from inspector.errors import BadInput, Cancelled, InspectorError
 
+STAGES = {
+    "hash": "Hashing",
+    "model": "Recognising the network",
+    "detectors": "Detectors",
+    "triggers": "Trigger search",
+}
+"""Words for the stages that rooms below the engine report under names of their own."""
+
 CANCEL_GRACE = 5.0
 """Seconds that a cancelled job may take to the next chunk before the engine is killed."""
 
@@ -343,7 +351,8 @@ class Investigation:
     def _on_engine_event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
-            self._emit(self._pace.extend(event))
+            stage = str(event.get("stage"))
+            self._emit(self._pace.extend({**event, "stage": STAGES.get(stage, stage)}))
         elif kind == "preview":
             values = event.get("values")
             values = values if isinstance(values, dict) else {}

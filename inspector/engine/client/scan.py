@@ -133,8 +133,6 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         if before is None or before.path != item["path"]:
             case.add_evidence(item["role"], item["path"], item["sha256"], int(item["size"]))
     model = result["model"]
-    if former and choice is not asked:  # The choice was measured when the case was made.
-        model = {**model, "accuracy": former["accuracy"], "tried": former["tried"]}
     case.set("model", model)
     case.set("model_asked", asked)
     case.set("dataset", result["dataset"])
@@ -154,16 +152,9 @@ def warnings_of(
 ) -> list[str]:
     """Return what must be said before any detector runs."""
     said: list[str] = []
-    classes, accuracy = max(1, int(model["num_classes"])), model.get("accuracy")
-    # With few classes twice chance is out of reach; half the way up from chance is asked then.
-    floor = min(2 / classes, (1 + 1 / classes) / 2)
-    if accuracy is not None and classes > 1 and accuracy < floor:
-        said.append(
-            f"The model is right on only {accuracy:.1%} of its own training labels "
-            f"(chance is {1 / classes:.1%}). Detectors will rank noise. Likely causes: wrong "
-            "normalisation, colour channels or labels in another order, another stem "
-            "or architecture (--arch), or data that this model was not trained on."
-        )
+    if model.get("doubt"):
+        said.append(str(model["doubt"]))
+    classes = int(model["num_classes"])
     names = dataset.get("class_names") or []
     if len(names) == 1:
         said.append("The dataset has one class only; nothing can be compared across classes.")

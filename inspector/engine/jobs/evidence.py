@@ -35,11 +35,11 @@ def model_of(
         Either ``{"spec": …}`` as recorded in the case, or what the analyst asked for:
         ``arch``, ``classes``, ``seed``.
     """
-    from inspector.intake.models import from_spec, load_model
+    from inspector.intake.models import SuspectModel, load_model
 
     def make() -> SuspectModel:
         if choice.get("spec"):
-            return from_spec(choice["spec"], Path(model))
+            return SuspectModel.from_spec(choice["spec"], Path(model), control)
         return load_model(
             Path(model),
             dataset_of(session, data),

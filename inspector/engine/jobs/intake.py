@@ -12,7 +12,6 @@ from inspector.api import Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
-from inspector.errors import BadInput
 
 
 def run(
@@ -29,7 +28,7 @@ def run(
     steps = 4 if reference else 3
     control.progress(stage, 0, steps, "Opening the dataset")
     dataset = dataset_of(session, data)
-    digest = dataset.digest()
+    digest = dataset.digest(control)
     control.check()
     control.progress(stage, 1, steps, "Rebuilding the network")
     suspect = model_of(session, control, model, data, choice)
@@ -39,7 +38,6 @@ def run(
         {"path": model, "data": data, "spec": suspect.spec()},
         lambda: suspect,
     )
-    _check_labels(dataset.labels, suspect.num_classes)
     control.check()
     control.progress(stage, 2, steps, "Writing the table of samples")
     folder = session.folder(f"samples-{digest[:16]}")
@@ -48,11 +46,11 @@ def run(
     ]
     offsets = np.zeros(len(locators) + 1, np.int64)
     np.cumsum([len(text) for text in locators], out=offsets[1:])
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "labels": np.asarray(dataset.labels, np.int32),
         "locator_bytes": np.frombuffer(b"".join(locators), np.uint8),
         "locator_offsets": offsets,
-        "stored_sha256": dataset.stored_sha256(),
+        "stored_sha256": dataset.stored_sha256(control),
     }
     described = [
         write_array(session, name, folder / f"{name}.npy", array) for name, array in arrays.items()
@@ -100,19 +98,6 @@ def run(
     return result
 
 
-def _check_labels(labels: NDArray[np.int32], classes: int) -> None:
-    """Refuse labels that the model has no output for: no loss, and so no gradient, exists there."""
-    largest = int(labels.max(initial=-1))
-    if largest >= classes:
-        row = int(np.flatnonzero(labels >= classes)[0])
-        raise BadInput(
-            f"The dataset has the label {largest}, the model has {classes} classes (0 to "
-            f"{classes - 1}); sample {row} is the first beyond them.",
-            "Model and data do not belong together, or the labels are damaged.",
-            "Give the data that this model was trained on, or the right number with --classes.",
-        )
-
-
 def describe_model(suspect: Any) -> dict[str, Any]:
     """Return what the case records about the rebuilt network."""
     return {
@@ -121,11 +106,14 @@ def describe_model(suspect: Any) -> dict[str, Any]:
         "num_classes": suspect.num_classes,
         "in_channels": suspect.in_channels,
         "accuracy": suspect.accuracy,
+        "accuracy_sample": suspect.accuracy_sample,
+        "preprocess": suspect.preprocess.as_dict(),
         "tried": suspect.tried,
         "head": suspect.head,
         "layers": suspect.layers,
         "sha256": suspect.sha256,
         "notes": suspect.notes,
+        "doubt": suspect.doubt,
         "spec": suspect.spec(),
     }
 
