@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from inspector.errors import BadInput
 from inspector.export import ExportResult, export_cleaned, plan_export
 from inspector.intake.datasets import Dataset, open_dataset

@@ -65,6 +65,7 @@ class WhitenedSpectrum:
             verdict=rated.verdict,
             caveats=(
                 "A rare natural kind of sample in one class scores like a planted group.",
+                "Where more than about 40 % of a class is foreign, the genuine part looks odd instead.",
                 "Poison that spreads over all classes is part of what counts as ordinary here.",
                 *alone,
                 *rated.caveats,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -76,6 +76,7 @@ class ExportDialog(QDialog):
         for at, kind in enumerate(kinds):
             box = QCheckBox(f"{plain(kind.name, 30)} ({counts[kind.name]:,})", self)
             box.setIcon(chip(kind.colour))
+            box.setIconSize(QSize(10, 10))
             box.setChecked(kind.name in DROPPED_AT_FIRST and counts[kind.name] > 0)
             box.toggled.connect(self.recount)
             self.tags[kind.name] = box

@@ -111,7 +111,11 @@ class HistoryPanel(QWidget):
         self.table.horizontalHeader().setStretchLastSection(True)
         if at_end:
             self.table.scrollToBottom()
-        self._head.setText(f"Head of the journal: {entries[-1].hash}" if entries else "")
+        case = self._workspace.case
+        if case is not None and case.problems:
+            self._head.setText("  ".join(plain(text, 300) for text in case.problems))
+        else:
+            self._head.setText(f"Head of the journal: {entries[-1].hash}" if entries else "")
 
     def _offer(self, button: QPushButton, word: str, entry: Entry | None) -> None:
         button.setEnabled(entry is not None)

@@ -95,6 +95,7 @@ class JobsPanel(QWidget):
                 row.progress(event)
             else:
                 row.enter(str(event.get("state", "")))
+                self._close_steps(row)
         elif kind in ("paused", "resumed"):
             self._paused = kind == "paused"
             self._say(f"{self._job()}: paused" if self._paused else self._job())
@@ -133,15 +134,22 @@ class JobsPanel(QWidget):
         self._say(f"{text} · {cause}" if cause else text)
         self.stack.show_content()
 
+    def _close_steps(self, present: StageRow) -> None:
+        """Call steps within a stage done, now that a stage began or ended: they do not say so."""
+        for row in self.stages.values():
+            if row is not present and not row.is_stage:
+                row.end("done")
+
     def _row(self, stage: str) -> StageRow:
-        if stage not in self.stages:
+        key = stage.casefold()  # A room may report within "Detectors" as "detectors".
+        if key not in self.stages:
             if len(self.stages) >= STAGES_KEPT:
                 return next(reversed(self.stages.values()))
             row = StageRow(stage, self)
             for at, widget in enumerate(row.cells):
                 self._grid.addWidget(widget, len(self.stages), at)
-            self.stages[stage] = row
-        return self.stages[stage]
+            self.stages[key] = row
+        return self.stages[key]
 
     def _forget(self) -> None:
         for row in self.stages.values():
@@ -171,7 +179,8 @@ class StageRow:
     """The widgets of one stage: name, bar, count, rate, time left, text."""
 
     def __init__(self, stage: str, parent: QWidget) -> None:
-        self.name = QLabel(plain(stage, 60), parent)
+        shown = plain(stage, 60)
+        self.name = QLabel(shown[:1].upper() + shown[1:], parent)
         self.bar = QProgressBar(parent)
         self.bar.setRange(0, STEPS)
         self.bar.setMinimumWidth(90)
@@ -187,9 +196,11 @@ class StageRow:
         for cell in (self.count, self.rate, self.left):
             cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._ended = False
+        self.is_stage = False
 
     def enter(self, state: str) -> None:
         """Show that the stage started, is done, or was done before and is skipped."""
+        self.is_stage = True
         if state in ("done", "skipped"):
             self._ended = True
             self.bar.setRange(0, STEPS)

@@ -6,10 +6,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox
 
 MOST = 2_000_000_000
 # Under a style sheet, NoButtons leaves the line of text no room at all (Qt 6.11).
-_NO_ARROWS = (
-    "{0} {{ padding: 3px 7px; }}"
-    "{0}::up-button, {0}::down-button {{ width: 0; height: 0; border: none; }}"
-)
+_NO_ARROWS = "{0}::up-button, {0}::down-button {{ width: 0; height: 0; border: none; }}"
 
 
 def count_box(none: str = "") -> QSpinBox:
@@ -33,4 +30,5 @@ def score_box() -> QDoubleSpinBox:
 
 def _strip(box: QAbstractSpinBox) -> None:
     box.setKeyboardTracking(False)
+    box.lineEdit().setTextMargins(6, 0, 0, 0)
     box.setStyleSheet(_NO_ARROWS.format(type(box).__name__))

@@ -24,13 +24,13 @@ from inspector.engine.client import ScanOptions
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.number_box import count_box
+from inspector.gui.path_checks import DATABASE, described, problem_of_case
 from inspector.gui.path_field import PathField
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
 
 DEVICES = ("auto", "cpu", "cuda")
 _DETECTOR = re.compile(r"[a-z0-9][a-z0-9-]*")
-_DATABASE = "case.db"
 
 
 class OpenDialog(QDialog):
@@ -211,13 +211,13 @@ class OpenDialog(QDialog):
         self.problem.setText(problem)
         self.go.setEnabled(not problem)
         case = self.case.path()
-        going_on = case is not None and (case / _DATABASE).is_file()
+        going_on = case is not None and (case / DATABASE).is_file()
         self.go.setText("Go on" if going_on and self._workspace.table is None else "Analyse")
         self.summary.setText(self._said(going_on=going_on))
 
     def _said(self, *, going_on: bool) -> str:
         read = [
-            part for part in (_described(self.model.path()), _described(self.data.path())) if part
+            part for part in (described(self.model.path()), described(self.data.path())) if part
         ]
         lines = [f"Will be read: {'; '.join(read)}."] if read else []
         lines.append(
@@ -283,7 +283,7 @@ class OpenDialog(QDialog):
             if here is None or here.path != place:
                 ready = (
                     workspace.open_case(place)
-                    if (place / _DATABASE).is_file()
+                    if (place / DATABASE).is_file()
                     else workspace.create_case(place)
                 )
                 if not ready:
@@ -314,52 +314,6 @@ class AnalyseDialog(OpenDialog):
         self._case_typed = True
         for field in (self.case, *((self.model, self.data) if recorded else ())):
             field.setEnabled(False)
-
-
-def problem_of_case(case: Path | None, data: Path) -> str:
-    """Return why a folder cannot hold the case, in one line; empty when it can."""
-    if case is None:
-        return "Choose a folder for the case."
-    place = Path(os.path.realpath(case))
-    source = Path(os.path.realpath(data))
-    if source.is_dir() and place.is_relative_to(source):
-        return "The case folder lies inside the dataset; evidence is never written to."
-    if (case / _DATABASE).is_file():
-        return ""
-    try:
-        if case.exists() and (not case.is_dir() or any(case.iterdir())):
-            return f"{plain(case)} is there and is no case; choose a new name."
-    except OSError as error:
-        return f"{plain(case)} cannot be looked at: {error.strerror}."
-    above = case.parent
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if not os.access(above, os.W_OK):
-        return f"You may not write into {plain(above)}."
-    return ""
-
-
-def _described(path: Path | None) -> str:
-    """Return name and size of a file, or that it is a folder; nothing for what is not there."""
-    if path is None:
-        return ""
-    try:
-        if path.is_dir():
-            return f"folder {plain(path.name, 60)}"
-        size = path.stat().st_size
-    except OSError:
-        return ""
-    return f"{plain(path.name, 60)} ({size_text(size)})"
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes as people say it."""
-    value, unit = float(size), "bytes"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if value < 1024:
-            break
-        value, unit = value / 1024, larger
-    return f"{size:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def _form() -> QFormLayout:

@@ -95,15 +95,16 @@ def concentrated_moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return location and covariance of the bulk, found by concentration steps.
 
-    Starts from the coordinatewise median and spread, then keeps the share of rows that lie nearest
-    in Mahalanobis distance and estimates again. The covariance is scaled so that the median squared
+    Starts from the coordinatewise median and a spread of 1 in every direction, then keeps the share
+    of rows that lie nearest in Mahalanobis distance and estimates again. The covariance is scaled so that the median squared
     distance is that of a normal bulk. Source: Rousseeuw and Van Driessen 1999, "A fast algorithm
     for the minimum covariance determinant estimator", section 3.
 
     Parameters
     ----------
     rows : ndarray, shape (n, k), float64
-        Few columns against rows (k² well below n), else the estimate is noise.
+        In units in which ordinary spread is about 1. Few columns against rows (k² well below n),
+        else the estimate is noise.
     keep : float
         Share of rows kept; the share that may be foreign is at most ``1 - keep``.
     steps : int
@@ -116,9 +117,7 @@ def concentrated_moments(
     """
     some = rows[:: max(1, len(rows) // _CONCENTRATED)]
     location = np.median(some, axis=0)
-    spread = np.median((some - location) ** 2, axis=0)
-    turn = np.diag(1 / np.sqrt(np.where(spread > 0, spread, 1.0)))
-    covariance = np.diag(np.where(spread > 0, spread, 1.0))
+    turn = covariance = np.eye(rows.shape[1])
     kept = np.empty(0, np.intp)
     for _ in range(steps):
         nearest = _nearest(some, location, turn, keep)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inspector.statistics.covariance import covariance_of_others, pooled_covariance, whitener
 from inspector.statistics.moments import Moments, moments
-from inspector.statistics.spectra import leading_eigenpairs
+from inspector.statistics.spectra import block_krylov, leading_eigenpairs
 
 _WIDEST = 192
 """Columns kept for whitening: one covariance of that size per class is 0.3 MB."""
@@ -35,31 +35,38 @@ class LeaveOneOutWhitening:
     def __init__(self, blocks: Sequence[Block], check: Callable[[], None] = lambda: None) -> None:
         self._blocks = blocks
         self._check = check
-        self._means: list[NDArray[np.float64]] = []
-        self._groups: list[Moments] = []
         self._basis: NDArray[np.float64] | None = None
-        total = self._first_pass()
-        if len(total) > _WIDEST:
-            self._basis = leading_eigenpairs(total, _WIDEST)[1]
+        columns = blocks[0]().shape[1] if blocks else 0
+        if columns <= _WIDEST:
+            self._groups = [self._moments(block()) for block in blocks]
+            self._means = [group.mean for group in self._groups]
+        else:
+            self._means = [block().mean(axis=0, dtype=np.float64) for block in blocks]
+            self._basis = self._widest_directions(columns)
             basis = self._basis.astype(np.float32)
-            for position in range(len(blocks)):
-                self._check()
-                self._groups.append(moments(self._centred(position) @ basis))
-            total = pooled_covariance(self._groups)
-        self._total = total
+            self._groups = [
+                self._moments(self._centred(position) @ basis) for position in range(len(blocks))
+            ]
+        self._total = pooled_covariance(self._groups) if blocks else np.zeros((0, 0))
 
-    def _first_pass(self) -> NDArray[np.float64]:
-        """Take every mean and, where they are small, the moments; return the pooled covariance."""
-        pooled, count = np.zeros((0, 0)), 0
-        for block in self._blocks:
-            self._check()
-            found = moments(block())
-            self._means.append(found.mean)
-            if found.mean.size <= _WIDEST:
-                self._groups.append(found)
-            pooled = pooled + found.scatter if pooled.size else found.scatter.copy()
-            count += found.count
-        return pooled / max(count, 1)
+    def _moments(self, rows: NDArray[np.float32]) -> Moments:
+        self._check()
+        return moments(rows)
+
+    def _widest_directions(self, columns: int) -> NDArray[np.float64]:
+        """Return the directions of largest pooled variance, without a d × d matrix."""
+
+        def scatter_times(block: NDArray[np.float64]) -> NDArray[np.float64]:
+            narrow = block.astype(np.float32)
+            image = np.zeros(block.shape)
+            for position in range(len(self._blocks)):
+                self._check()
+                rows = self._centred(position)
+                image += rows.T @ (rows @ narrow)
+            return image
+
+        # Only the space matters, not its last digits: two products, no restart.
+        return block_krylov(scatter_times, columns, _WIDEST, depth=2, rounds=1)[1]
 
     def _centred(self, position: int) -> NDArray[np.float32]:
         return self._blocks[position]() - self._means[position].astype(np.float32)

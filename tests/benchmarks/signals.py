@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
 from inspector.intake.datasets import open_dataset
 from inspector.intake.models import Candidate, Preprocess, SuspectModel
 from inspector.intake.models.networks.plain_cnn import PlainCNN

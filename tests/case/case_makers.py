@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from inspector.case import Case
 
 CLASS_NAMES = ("cat", "ship", "truck")

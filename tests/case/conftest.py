@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from case_makers import describe, fill
+
 from inspector.case import Case, opening
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from case_makers import describe, store
+
 from inspector.case import Case
 from inspector.case.npy import DTYPES
 from inspector.errors import CaseError

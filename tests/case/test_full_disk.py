@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from case_makers import describe
+
 from inspector.case import Case, lock
 from inspector.errors import CaseError
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from case_makers import fill, store
+
 from inspector.case import Case
 from inspector.case.journal import Journal
 from inspector.errors import CaseError

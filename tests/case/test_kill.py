@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from case_makers import describe
+
 from inspector.case import Case
 
 _TAGGER = """

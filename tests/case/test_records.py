@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from case_makers import describe, locate, store
+
 from inspector.case import Case, opening, schema
 from inspector.case.canonical import canonical, plain, valid_unicode
 from inspector.errors import CaseError

@@ -7,6 +7,7 @@ import pytest
 from case_makers import describe, fill, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from inspector.case import Case, SampleTable
 from inspector.case.order import ascending
 from inspector.errors import BadInput

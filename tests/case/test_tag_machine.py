@@ -12,6 +12,7 @@ import pytest
 from case_makers import describe
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from inspector.case import Case
 from inspector.errors import CaseError
 

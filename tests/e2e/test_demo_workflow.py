@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from inspector.places import resources
 
 Command = Callable[..., Any]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from inspector.case import Case
 from inspector.engine.client import Engine, Investigation, ScanOptions
 from inspector.errors import EngineStopped

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from inspector.engine.protocol import (
     MAX_LINE,
     ProtocolError,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pytest
+
 from inspector.api import Control
 from inspector.engine.protocol import encode
 from inspector.engine.runner import Runner

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from inspector.case import Case
 from inspector.engine.client import ScanOptions
 from inspector.engine.client.scan import check_same_investigation, key_of, warnings_of

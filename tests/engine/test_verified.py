@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.api import Control
-from inspector.errors import Cancelled, CaseError, InspectorError
-from inspector.export import atomic as atomic_module
-from inspector.export import export_cleaned, leftovers, plan_export
-from inspector.intake.datasets import Dataset, open_dataset
 
 from dataset_checks import (
     state_of,
 )
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
+from inspector.api import Control
+from inspector.errors import Cancelled, CaseError, InspectorError
+from inspector.export import atomic as atomic_module
+from inspector.export import export_cleaned, leftovers, plan_export
+from inspector.intake.datasets import Dataset, open_dataset
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.export import export_cleaned, plan_export
-from inspector.intake.datasets import open_dataset, unescape_name
 
 from dataset_checks import (
     check_sums,
@@ -21,6 +19,8 @@ from dataset_checks import (
     state_of,
 )
 from dataset_makers import idx_bytes, samples, write_cifar10, write_folder, write_idx
+from inspector.export import export_cleaned, plan_export
+from inspector.intake.datasets import open_dataset, unescape_name
 
 
 def test_folder_is_copied_byte_by_byte_with_names_times_and_empty_classes(tmp_path: Path) -> None:

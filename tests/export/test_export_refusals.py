@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.errors import BadInput
-from inspector.export import export_cleaned, plan_export
-from inspector.intake.datasets import Dataset, open_dataset
 
 from dataset_checks import as_nobody
 from dataset_makers import samples, write_folder, write_idx
+from inspector.errors import BadInput
+from inspector.export import export_cleaned, plan_export
+from inspector.intake.datasets import Dataset, open_dataset
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from inspector.export import export_cleaned, plan_export
-from inspector.intake.datasets import Dataset, open_dataset
 
 from dataset_checks import (
     check_sums,
@@ -21,6 +19,8 @@ from dataset_checks import (
     rows_of,
 )
 from dataset_makers import write_cifar10, write_idx
+from inspector.export import export_cleaned, plan_export
+from inspector.intake.datasets import Dataset, open_dataset
 
 
 def _check_round_trip(dataset: Dataset, drop: np.ndarray, target: Path) -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.gui.array_table import ArrayTable
-from inspector.gui.case_panel import CasePanel
-from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
-from inspector.gui.workspace import Workspace
 from planted_case import NAMES, TARGET, copy_planted
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTreeWidgetItem
 from pytestqt.qtbot import QtBot
+
+from inspector.gui.array_table import ArrayTable
+from inspector.gui.case_panel import CasePanel
+from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted_case import TARGET, copy_planted
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
 from inspector.engine.client import ScanOptions
 from inspector.errors import InspectorError
 from inspector.gui.export_dialog import ExportDialog
 from inspector.gui.help_dialog import KEYS, HelpDialog
-from inspector.gui.open_dialog import AnalyseDialog, OpenDialog, size_text
+from inspector.gui.open_dialog import AnalyseDialog, OpenDialog
+from inspector.gui.path_checks import size_text
 from inspector.gui.plugins_dialog import PluginsDialog, describe
 from inspector.gui.workspace import Workspace
-from planted_case import TARGET, copy_planted
-from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from inspector.gui.filter_bar import FilterBar
-from inspector.gui.workspace import Workspace
 from placed_case import place
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
+
+from inspector.gui.filter_bar import FilterBar
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture

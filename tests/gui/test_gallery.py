@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from placed_case import place
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
 from inspector.gui import theme
 from inspector.gui.gallery import GalleryPanel, _short
 from inspector.gui.gallery_view import Cell, GalleryView
 from inspector.gui.similar import most_alike
 from inspector.gui.workspace import Workspace
-from numpy.typing import NDArray
-from placed_case import place
-from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
 
 @pytest.fixture

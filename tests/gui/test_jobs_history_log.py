@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_case import copy_planted
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
 from inspector.gui.history_panel import HistoryPanel
 from inspector.gui.jobs_panel import JobsPanel, duration
 from inspector.gui.log_panel import LINES, LogPanel
 from inspector.gui.workspace import Workspace
-from planted_case import copy_planted
-from PySide6.QtCore import Qt
-from pytestqt.qtbot import QtBot
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_progress_shows_count_rate_and_time_left(jobs: JobsPanel, space: Workspa
             "text": "cpu",
         }
     )
-    row = jobs.stages["Signals"]
+    row = jobs.stages["signals"]
     assert not jobs.stack.is_empty
     assert row.count.text() == "31,000 of 60,000"
     assert row.rate.text() == "8,123 / s"
@@ -84,12 +85,25 @@ def test_done_stages_stay_until_the_next_job(jobs: JobsPanel, space: Workspace) 
     space.job_event.emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
     space.job_event.emit({"event": "stage", "stage": "Signals", "state": "skipped"})
     space.job_event.emit({"event": "done", "job": "scan"})
-    assert list(jobs.stages) == ["Reading evidence", "Signals"]
-    assert jobs.stages["Signals"].left.text() == "kept from before"
+    assert [row.name.text() for row in jobs.stages.values()] == ["Reading evidence", "Signals"]
+    assert jobs.stages["signals"].left.text() == "kept from before"
     assert jobs.state.text() == "Scan: done"
     assert not jobs.cancel.isEnabled()
     space.job_event.emit({"event": "stage", "stage": "Trigger", "state": "started"})
-    assert list(jobs.stages) == ["Trigger"]
+    assert [row.name.text() for row in jobs.stages.values()] == ["Trigger"]
+
+
+def test_steps_within_a_stage_end_with_it(jobs: JobsPanel, space: Workspace) -> None:
+    space.job_event.emit({"event": "stage", "stage": "Reading evidence", "state": "started"})
+    space.job_event.emit({"event": "progress", "stage": "model", "done": 15, "total": 0})
+    space.job_event.emit({"event": "progress", "stage": "reading evidence", "done": 3, "total": 3})
+    assert len(jobs.stages) == 2
+    space.job_event.emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
+    space.job_event.emit({"event": "stage", "stage": "Signals", "state": "started"})
+    space.job_event.emit({"event": "failed", "job": "scan", "what": "x"})
+    assert jobs.stages["model"].name.text() == "Model"
+    assert jobs.stages["model"].left.text() == "done"
+    assert jobs.stages["signals"].left.text() == "failed"
 
 
 def test_failure_says_what_why_and_what_to_do(jobs: JobsPanel, space: Workspace) -> None:
@@ -98,7 +112,7 @@ def test_failure_says_what_why_and_what_to_do(jobs: JobsPanel, space: Workspace)
         {"event": "failed", "job": "scan", "what": "It stopped.", "why": "Disk.", "fix": "Free it."}
     )
     assert jobs.state.text() == "Scan: failed · It stopped. Disk. Free it."
-    assert jobs.stages["Signals"].left.text() == "failed"
+    assert jobs.stages["signals"].left.text() == "failed"
 
 
 def test_pause_and_cancel_reach_the_job(

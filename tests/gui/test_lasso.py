@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from inspector.gui import lasso
 from PySide6.QtCore import QPointF, Qt
+
+from inspector.gui import lasso
 
 
 def spots(n: int = 4_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

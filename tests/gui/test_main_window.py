@@ -10,6 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from placed_case import place
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QAction, QDropEvent
+from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
 from inspector import places
 from inspector.gui import layouts
 from inspector.gui.keys import COMMANDS, MENUS
@@ -17,12 +24,6 @@ from inspector.gui.main_window import MainWindow
 from inspector.gui.opening import Opening
 from inspector.gui.palette import Palette, rate
 from inspector.gui.recent import recent_cases, remember_case
-from numpy.typing import NDArray
-from placed_case import place
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QAction, QDropEvent
-from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
-from pytestqt.qtbot import QtBot
 
 KEYS = Qt.KeyboardModifier
 

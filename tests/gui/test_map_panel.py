@@ -7,11 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.gui import theme
-from inspector.gui.hover_card import describe
-from inspector.gui.map_panel import CAVEAT, MapPanel
-from inspector.gui.selection import Selection
-from inspector.gui.workspace import Workspace
 from numpy.typing import NDArray
 from placed_case import ISLAND, place
 from planted_case import put_array
@@ -19,6 +14,12 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+
+from inspector.gui import theme
+from inspector.gui.hover_card import describe
+from inspector.gui.map_panel import CAVEAT, MapPanel
+from inspector.gui.selection import Selection
+from inspector.gui.workspace import Workspace
 
 KEYS = Qt.KeyboardModifier
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspector.gui.pixel_view import as_pixels, stamped
-from inspector.gui.sample_panel import SamplePanel
-from inspector.gui.workspace import Workspace
 from planted_case import NAMES, TARGET, copy_planted
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
+
+from inspector.gui.pixel_view import as_pixels, stamped
+from inspector.gui.sample_panel import SamplePanel
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from inspector.gui import splat
 from inspector.gui.splat import Picture, Points, View
-from numpy.typing import NDArray
 
 BACK, HIDDEN, RIM = 0xFF000000, 0xFF222222, 0xFFFFFFFF
 RED, BLUE = 0xFFFF0000, 0xFF0000FF

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inspector.gui.trigger_panel import CAVEAT, TriggerPanel
-from inspector.gui.workspace import Workspace
 from planted_case import NAMES, TARGET, copy_planted, plant_trigger
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
+
+from inspector.gui.trigger_panel import CAVEAT, TriggerPanel
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture

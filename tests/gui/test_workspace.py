@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from inspector.case import Case
-from inspector.gui.job_feed import JobFeed
-from inspector.gui.workspace import Workspace
 from numpy.typing import NDArray
 from placed_case import place
 from planted_case import put_array
 from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
+
+from inspector.case import Case
+from inspector.gui.job_feed import JobFeed
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture

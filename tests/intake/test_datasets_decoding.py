@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspector.intake.datasets import UnreadableSample, escape_name, open_dataset, unescape_name
 from PIL import Image
 
 from dataset_makers import samples
+from inspector.intake.datasets import UnreadableSample, escape_name, open_dataset, unescape_name
 
 
 @given(st.binary(max_size=40).filter(lambda raw: b"\0" not in raw and b"/" not in raw))

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspector.errors import BadInput
-from inspector.intake.datasets import open_dataset
 
 from dataset_checks import (
     refusal,
 )
 from dataset_makers import idx_bytes, samples, write_cifar10, write_idx
+from inspector.errors import BadInput
+from inspector.intake.datasets import open_dataset
 
 
 def test_idx_wrong_magic_type_and_size(tmp_path: Path) -> None:

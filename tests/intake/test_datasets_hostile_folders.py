@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from inspector.intake.datasets import UnreadableSample, open_dataset
 from PIL import Image
 
 from dataset_checks import (
@@ -19,6 +18,7 @@ from dataset_checks import (
     refusal,
 )
 from dataset_makers import samples, write_folder, write_idx
+from inspector.intake.datasets import UnreadableSample, open_dataset
 
 
 def test_no_permission(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,8 @@ def test_a_command_is_named_and_not_run(tmp_path, zipped, protocol):
 
 
 @pytest.mark.parametrize(
-    "name", ["builtins.exec", "builtins.getattr", "torch.hub.load", "subprocess.Popen", "numpy.load"]
+    "name",
+    ["builtins.exec", "builtins.getattr", "torch.hub.load", "subprocess.Popen", "numpy.load"],
 )
 def test_other_names_that_run_commands(tmp_path, name):
     module, _, last = name.rpartition(".")
@@ -84,7 +85,9 @@ def test_bare_pickles(tmp_path):
 def test_a_whole_module_names_its_class_and_the_way_out(tmp_path, zipped):
     path = tmp_path / "m.pt"
     torch.save(torchvision.models.squeezenet1_0(), path, _use_new_zipfile_serialization=zipped)
-    refused(path, "torchvision.models.squeezenet.SqueezeNet", "more", "state_dict()", "nothing was run")
+    refused(
+        path, "torchvision.models.squeezenet.SqueezeNet", "more", "state_dict()", "nothing was run"
+    )
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

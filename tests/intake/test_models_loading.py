@@ -214,8 +214,10 @@ def test_data_without_labels(tmp_path):
 
 def test_images_of_many_sizes(tmp_path):
     path, data, _ = trained_plain(tmp_path)
-    mixed = [np.kron(image, np.ones((1 + k % 3, 1 + k % 3, 1), np.uint8))
-             for k, image in enumerate(data.images)]
+    mixed = [
+        np.kron(image, np.ones((1 + k % 3, 1 + k % 3, 1), np.uint8))
+        for k, image in enumerate(data.images)
+    ]
     model = load_model(path, MemoryDataset(mixed, data.labels))
     assert model.accuracy > 0.9
 

@@ -43,9 +43,7 @@ def test_bgr_turns_the_channels(images):
 def test_grey_images_for_a_colour_network_and_the_reverse(images):
     grey = images[..., :1]
     batch = IMAGENET(grey)
-    np.testing.assert_allclose(
-        batch[:, 1].numpy(), (grey[..., 0] / 255 - 0.456) / 0.224, atol=1e-5
-    )
+    np.testing.assert_allclose(batch[:, 1].numpy(), (grey[..., 0] / 255 - 0.456) / 0.224, atol=1e-5)
     luma = Preprocess("L", (4, 5), (0.0,), (1.0,))(images)
     expected = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in images])
     assert luma.shape == (3, 1, 4, 5)
@@ -72,9 +70,7 @@ def test_resizing_is_like_pillow(fit):
     image = Image.fromarray(picture).resize((32, 32) if fit == "crop" else (28, 28), 2)
     if fit == "crop":
         image = image.crop((2, 2, 30, 30))
-    np.testing.assert_allclose(
-        batch[0].permute(1, 2, 0).numpy() * 255, np.asarray(image), atol=1.5
-    )
+    np.testing.assert_allclose(batch[0].permute(1, 2, 0).numpy() * 255, np.asarray(image), atol=1.5)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "BGR", "L"])

@@ -66,7 +66,16 @@ def test_pickle_protocols(tmp_path, weights, protocol, zipped):
 
 @pytest.mark.parametrize(
     "nesting",
-    ["state_dict", "model", "net", "model_state_dict", "weights", "params", "ema", "model.state_dict"],
+    [
+        "state_dict",
+        "model",
+        "net",
+        "model_state_dict",
+        "weights",
+        "params",
+        "ema",
+        "model.state_dict",
+    ],
 )
 def test_nestings(tmp_path, weights, nesting):
     loaded = weights

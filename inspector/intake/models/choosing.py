@@ -29,6 +29,9 @@ that the choice does not depend on the machine."""
 
 _BATCH_OPERATIONS = 4e9  # between two looks at the control: 0.1 s at 40 GFLOP/s
 _LOSS_CAP = 20.0  # nats; one wild answer must not decide
+_TEMPERATURES = [2.0**power for power in range(-4, 5)]
+_UNCHANGED = _TEMPERATURES.index(1.0)
+_NOTABLE = 0.01  # nats; smaller differences of loss mean nothing, however certain they are
 
 
 @dataclass
@@ -49,12 +52,22 @@ class Trial:
     setting: Setting
     trace: Trace
     correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-    loss: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty((len(_TEMPERATURES), 0)))
 
     @property
     def accuracy(self) -> float:
         """Share of correct answers."""
         return float(self.correct.mean()) if len(self.correct) else 0.0
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Cross-entropy per image, nats, at the temperature that suits the setting best.
+
+        A scale that is too large makes a network more certain, and where it is right anyway that
+        lowers the plain loss; the temperature (Guo et al. 2017) takes that advantage away.
+        """
+        best = int(np.argmin(self.losses.mean(axis=1))) if self.losses.size else 0
+        return self.losses[best]
 
     def as_dict(self, chosen: bool) -> dict[str, Any]:
         """Return what the case keeps of it."""
@@ -63,7 +76,7 @@ class Trial:
             **dict(self.setting.choices),
             "sample": len(self.correct),
             "accuracy": round(self.accuracy, 4),
-            "loss": round(float(self.loss.mean()), 4) if len(self.loss) else None,
+            "loss": round(float(self.losses[_UNCHANGED].mean()), 4) if len(self.correct) else None,
             "chosen": chosen,
         }
 
@@ -104,8 +117,13 @@ class Chooser:
         """
         # A wrong scale costs accuracy, a wrong layout all of it: a few scales that differ widely
         # are enough to tell layouts apart.
-        coarse = [usual[0], *usual[1:2], *usual[2:3]]
-        best = self.best([point.scaled(scale) for point in points for scale in coarse])
+        start = [point.scaled(scale) for point in points for scale in usual[:3]]
+        best = self.best(start)
+        for wider in (self._channel_orders, _activations):
+            if best.accuracy < 1.5 * self.guessing:
+                # Nothing works yet: what else can be wrong is varied together with the layout.
+                start = [other for setting in start for other in wider(setting)]
+                best = self.best(start)
         for sweep in range(3):
             before = best.setting
             if sweep and len(points) > 1:
@@ -114,16 +132,20 @@ class Chooser:
             for place in range(len(refinements(best.setting))):
                 best = self.best(refinements(best.setting)[place])
             best = self.best([best.setting.scaled(scale) for scale in usual])
+            best = self.best(self._channel_orders(best.setting))
             if best.setting == before:
                 break
-        if best.setting.preprocess.mode == "RGB" and self._coloured():
-            swapped = best.setting.changed("channels", "BGR", mode="BGR")
-            best = self.best([best.setting.changed("channels", "RGB"), swapped])
         return best
+
+    @property
+    def guessing(self) -> float:
+        """Accuracy of always answering the commonest class of the sample."""
+        labels = self.sample.labels
+        return float(np.bincount(labels[labels >= 0]).max() / len(labels))
 
     def best(self, settings: Sequence[Setting]) -> Trial:
         """Measure settings against each other; take the first that is not clearly worse."""
-        trials = [trial for trial in map(self._trial, settings) if trial is not None]
+        trials = [trial for trial in map(self.prepare, settings) if trial is not None]
         if not trials:
             raise BadInput(
                 "The network cannot be run on this data.",
@@ -148,7 +170,8 @@ class Chooser:
             self._network = (key, build_network(candidate, self.tensors))
         return self._network[1]
 
-    def _trial(self, setting: Setting) -> Trial | None:
+    def prepare(self, setting: Setting) -> Trial | None:
+        """Build the network and run two grey images; None, and a reason, when it does not run."""
         key = _key(setting.candidate) + json.dumps(setting.preprocess.as_dict())
         known = self.trials.get(key)
         if known is None:
@@ -171,7 +194,7 @@ class Chooser:
         start = len(trial.correct)
         if count <= start:
             return
-        correct, loss = measure(
+        correct, losses = measure(
             self.network(trial.setting.candidate),
             trial.setting,
             trial.trace.operations,
@@ -180,12 +203,20 @@ class Chooser:
             self.control,
         )
         trial.correct = np.concatenate([trial.correct, correct])
-        trial.loss = np.concatenate([trial.loss, loss])
+        trial.losses = np.concatenate([trial.losses, losses], axis=1)
         text = ", ".join(value for _, value in trial.setting.choices)
         self.control.progress("model", len(self.trials), 0, f"{text}: {trial.accuracy:.0%} correct")
 
-    def _coloured(self) -> bool:
-        return any(image.shape[-1] == 3 for image in self.sample.images[:50])
+    def _channel_orders(self, setting: Setting) -> list[Setting]:
+        coloured = any(image.shape[-1] == 3 for image in self.sample.images[:50])
+        if setting.preprocess.mode == "L" or not coloured:
+            return [setting]
+        return [setting.changed("channels", mode, mode=mode) for mode in ("RGB", "BGR")]
+
+
+def _activations(setting: Setting) -> list[Setting]:
+    lists = refinements(setting)
+    return lists[0] if lists else [setting]
 
 
 def measure(
@@ -202,29 +233,34 @@ def measure(
     -------
     correct : ndarray (len(rows),) bool
         Whether the largest answer is at the label.
-    loss : ndarray (len(rows),) float64
+    losses : ndarray (temperatures, len(rows)) float64
         Cross-entropy at the label, nats, at most 20; answers that are no numbers count as 20.
     """
     step = int(min(max(_BATCH_OPERATIONS / max(operations, 1.0), 1), 250))
-    correct, loss = [], []
+    correct, losses = [], []
     for start in range(rows.start, rows.stop, step):
         control.check()
         stop = min(start + step, rows.stop)
         labels = torch.from_numpy(sample.labels[start:stop])
         with torch.inference_mode():
             logits = network(setting.preprocess(sample.images[start:stop]))
-            nats = F.cross_entropy(logits, labels, reduction="none")
+            nats = torch.stack(
+                [
+                    F.cross_entropy(logits / temperature, labels, reduction="none")
+                    for temperature in _TEMPERATURES
+                ]
+            )
         correct.append((logits.argmax(1) == labels).numpy())
-        loss.append(nats.double().nan_to_num(_LOSS_CAP).clamp(0, _LOSS_CAP).numpy())
-    return np.concatenate(correct), np.concatenate(loss)
+        losses.append(nats.double().nan_to_num(_LOSS_CAP).clamp(0, _LOSS_CAP).numpy())
+    return np.concatenate(correct), np.concatenate(losses, axis=1)
 
 
 def clearly_worse(trial: Trial, leader: Trial) -> bool:
     """Tell whether a setting is worse than the leader by more than chance, image by image.
 
     Images on which both are right or both are wrong say nothing (McNemar 1947), so settings that
-    differ by a percent are told apart on a few hundred images. Where accuracies agree the losses
-    are compared, which the right scale of pixel values lowers on almost every image.
+    differ by a percent are told apart on a few hundred images. Where accuracies agree, losses are
+    compared at the best temperature of each.
     """
     count = min(len(trial.correct), len(leader.correct))
     if trial is leader or count < 20:
@@ -235,7 +271,7 @@ def clearly_worse(trial: Trial, leader: Trial) -> bool:
         return True
     excess = trial.loss[:count] - leader.loss[:count]
     spread = float(excess.std(ddof=1)) / math.sqrt(count)
-    return gain >= 0 and float(excess.mean()) > max(4 * spread, 1e-6)
+    return gain >= 0 and float(excess.mean()) > max(4 * spread, _NOTABLE)
 
 
 def _key(candidate: Candidate) -> str:

@@ -136,14 +136,16 @@ def _choose(
         if weights.normalisation is not None:
             mean, std = (values * (channels // len(values)) for values in weights.normalisation)
             usual = [Normalisation("inside the network", mean, std)]
+        trial: Trial | None
         if labelled:
             trial = chooser.choose(points, usual)
         else:
             # Nothing to measure by: the usual scaling of its family is the best guess.
             named = "ImageNet" if candidate.family == "torchvision" else usual[0].name
             scale = next((entry for entry in usual if entry.name == named), usual[0])
-            trial = chooser.best([points[0].scaled(scale)])
-        if best is None or trial.accuracy > best.accuracy:
+            prepared = (chooser.prepare(point.scaled(scale)) for point in points)
+            trial = next((trial for trial in prepared if trial is not None), best)
+        if best is None or (trial is not None and trial.accuracy > best.accuracy):
             best = trial
     if best is None:
         raise BadInput(

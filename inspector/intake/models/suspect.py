@@ -124,6 +124,8 @@ class SuspectModel:
                 str(spec["family"]), str(spec["name"]), str(spec["network"]), dict(spec["args"])
             )
             fitting = recognise(weights.tensors, candidate.name)
+            if candidate.family not in ("builtin", "torchvision"):
+                raise KeyError(candidate.family)
             if candidate.network not in {other.network for other in fitting}:
                 raise KeyError(candidate.network)
             network = build_network(candidate, weights.tensors)
