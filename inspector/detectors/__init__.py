@@ -1,4 +1,4 @@
-"""Detectors: the bundled ones, each a file of its own, and what finds, runs and combines them all."""
+"""The bundled detectors, one file each, and what finds, runs and combines all detectors."""
 
 from inspector.detectors.registry import Entry, discover
 from inspector.detectors.runner import Outcome, run_detectors

@@ -1,4 +1,4 @@
-"""Activation clustering: two clusters per class, and how far each sample lies toward the smaller."""
+"""Activation clustering: two clusters per class, and how far a sample lies toward the smaller."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from inspector.statistics.tails import robust_distances
 
 
 class ActivationClustering:
-    """2-means on ten whitened components of each class; score = distance toward the smaller cluster.
+    """2-means on ten whitened components of a class; score = distance toward the smaller cluster.
 
     The paper clusters ten independent components. Independent components are a rotation of whitened
-    principal components and k-means does not see rotations, so the rotation is left out. Two clusters
-    are found in any class; unlike the common implementations, which accuse the smaller one of every
-    class, a class is only remarked on when its smaller cluster lies further out than those of others.
+    principal components and k-means does not see rotations, so the rotation is left out. Two
+    clusters are found in any class; unlike the common implementations, which accuse the smaller one
+    of every class, a class is only remarked on when its smaller cluster lies further out than those
+    of others.
     """
 
     info = DetectorInfo(
         id="activation-clustering",
         title="Activation clustering",
-        summary="Splits each class in two and measures how far a sample lies toward the smaller part.",
+        summary="Splits each class in two; how far does a sample lie toward the smaller part?",
         version="1.0",
         needs=("labels", "activations"),
         in_ranking=True,
@@ -47,8 +48,12 @@ class ActivationClustering:
             yield Progress(done, len(classes), group.name)
             wanted = max(1, min(components, len(rows) // 10))
             mean, variances, directions = principal_components(rows, wanted)
-            usable = variances > 1e-9 * max(float(variances[0]), np.finfo(np.float32).tiny)
-            turn = directions[:, usable] / np.sqrt(variances[usable])
+            # Units that never fire give components without variance, which cannot be whitened.
+            live = variances > max(1e-9 * float(variances[0]), 1e-30)
+            if not live.any():
+                scores[group.rows] = 0
+                continue
+            turn = directions[:, live] / np.sqrt(variances[live])
             white = (rows - mean.astype(np.float32)) @ turn.astype(np.float32)
             smaller, centres = two_means(white)
             toward = white @ (centres[1] - centres[0])

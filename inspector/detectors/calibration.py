@@ -122,11 +122,11 @@ def _what_p_means(counts: dict[int, tuple[int, int]], testable: Sequence[int]) -
         else f"{min(smallest):,} to {max(smallest):,}, depending on the class,"
     )
     return [
-        'A class p-value says that the class holds a group which its verified sample lacks, not who '
-        'put it there; label noise and rare natural kinds count too. A clean dataset reaches "high" '
-        f"in at most {LEVEL:.0%} of scans.",
-        "p-values hold if the verified samples were drawn at random from their class, not picked by "
-        "look or by score, and if poison among them was recognised.",
+        "A class p-value says that the class holds a group which its verified sample lacks, not "
+        "who put it there; label noise and rare natural kinds count too. A clean dataset reaches "
+        f'"high" in at most {LEVEL:.0%} of scans.',
+        "p-values hold if the verified samples were drawn at random from their class, not picked "
+        "by look or by score, and if poison among them was recognised.",
         f"Resolution: a planted group below {span} samples cannot become significant at all with "
         "this many verified, even if it outranks everything else.",
     ]

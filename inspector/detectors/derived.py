@@ -1,4 +1,4 @@
-"""Signals that follow from others by arithmetic, computed only when a detector asks for them."""
+"""Signals made ready for detectors: checked against labels, completed by what follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.errors import BadInput
+
 Signals = dict[str, NDArray[Any] | Callable[[], NDArray[Any]]]
+
+
+def check_shapes(
+    signals: Mapping[str, NDArray[Any] | Callable[[], NDArray[Any]]],
+    labels: NDArray[np.int32],
+    assessed: NDArray[np.bool_],
+    verified: NDArray[np.bool_] | None,
+    rows: NDArray[np.intp],
+) -> None:
+    """Raise `BadInput` where signals and labels do not fit together; see `runner.run_detectors`."""
+    lengths = {name: len(value) for name, value in signals.items() if not callable(value)}
+    lengths["assessed"] = len(assessed)
+    if verified is not None:
+        lengths["verified"] = len(verified)
+    for name, length in lengths.items():
+        if length != len(labels):
+            raise BadInput(
+                f"The signal {name!r} has {length} rows for {len(labels)} labels.",
+                "It was computed from another dataset or cut short.",
+                "Compute the signals again.",
+            )
+    logits = signals.get("logits")
+    if logits is not None and not callable(logits) and len(rows):
+        highest = int(labels[rows].max())
+        if highest >= logits.shape[1]:
+            raise BadInput(
+                f"The model answers for {logits.shape[1]} classes, but a label is {highest}.",
+                "The dataset was not made for this model.",
+                "Open the dataset that the model was trained on.",
+            )
 
 
 def with_derived(
@@ -36,29 +68,19 @@ def with_derived(
     def logits() -> NDArray[Any]:
         return np.asarray(source() if callable(source) else source)
 
-    complete.setdefault("residuals", lambda: residuals_of(logits(), labels))
-    complete.setdefault("loss", lambda: loss_of(logits(), labels))
+    def residuals() -> NDArray[Any]:
+        from inspector.signals.gradients import residuals as closed_form
+
+        with np.errstate(all="ignore"):  # rows of NaN stay NaN
+            return closed_form(logits(), labels)
+
+    def loss() -> NDArray[Any]:
+        from inspector.signals.gradients import cross_entropy
+
+        with np.errstate(all="ignore"):
+            return cross_entropy(logits(), labels).astype(np.float32)
+
+    complete.setdefault("residuals", residuals)
+    complete.setdefault("loss", loss)
     complete.setdefault("predicted", lambda: logits().argmax(axis=1).astype(np.int32))
     return complete
-
-
-def residuals_of(logits: NDArray[Any], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return softmax(logits) − one-hot label, shape (n, C), float32.
-
-    The entry of the label is minus the sum of the others: 1 − p would be rounding where p is near 1.
-    """
-    with np.errstate(all="ignore"):
-        found = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
-        found /= found.sum(axis=1, keepdims=True)
-        here = np.arange(len(labels)), labels
-        found[here] = 0
-        found[here] = -found.sum(axis=1)
-    return found
-
-
-def loss_of(logits: NDArray[Any], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the cross-entropy at the given labels in nats, shape (n,), float32."""
-    with np.errstate(all="ignore"):
-        shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
-        total = np.log(np.exp(shifted).sum(axis=1))
-        return (total - shifted[np.arange(len(labels)), labels]).astype(np.float32)

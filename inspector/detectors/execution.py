@@ -1,11 +1,11 @@
-"""Runs one detector and holds it to the contract; whatever goes wrong becomes a finding with a cause."""
+"""Runs one detector and holds it to the contract; whatever goes wrong gets a cause."""
 
 from __future__ import annotations
 
 import inspect
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,14 +53,13 @@ def run_detector(
     Exception
         Whatever the detector raised.
     """
-    run = detector.run(ctx, **parameter_values(detector.info, parameters or {}))
+    run: Any = detector.run(ctx, **parameter_values(detector.info, parameters or {}))
     if not inspect.isgenerator(run):
         raise ContractBroken("`run` has no `yield`; it must be a generator that yields Progress")
-    finding = _drive(run, ctx, report)
-    return checked_finding(finding, ctx.n, len(ctx.class_names))
+    return checked_finding(_drive(run, ctx, report), ctx.n, len(ctx.class_names))
 
 
-def _drive(run: Generator[Progress, None, Finding], ctx: Context, report: Report) -> Finding:
+def _drive(run: Any, ctx: Context, report: Report) -> Any:
     reached = 0.0
     try:
         while True:
@@ -72,8 +71,7 @@ def _drive(run: Generator[Progress, None, Finding], ctx: Context, report: Report
             reached = max(reached, min(share, 1.0))
             report(Progress(round(reached * 1000), 1000, str(step.text)))
     except StopIteration as end:
-        finding: Finding = end.value
-        return finding
+        return end.value
     finally:
         run.close()
 
@@ -102,16 +100,19 @@ def _parameter_value(parameter: Parameter, value: Any) -> float | int | str | bo
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
-        raise ContractBroken(f"parameter {parameter.name!r} must be a {kind.__name__}, not {value!r}")
+        raise ContractBroken(
+            f"parameter {parameter.name!r} must be a {kind.__name__}, not {value!r}"
+        )
     if parameter.choices and value not in parameter.choices:
         allowed = ", ".join(parameter.choices)
         raise ContractBroken(f"parameter {parameter.name!r} must be one of {allowed}")
-    if kind in (int, float):
+    if isinstance(value, (int, float)) and kind is not bool:
         low = -np.inf if parameter.low is None else parameter.low
         high = np.inf if parameter.high is None else parameter.high
         if not low <= value <= high:
             raise ContractBroken(f"parameter {parameter.name!r} must lie in {low} … {high}")
-    return value  # type: ignore[no-any-return]
+    result: float | int | str | bool = value
+    return result
 
 
 def checked_finding(finding: Any, n: int, classes: int) -> Finding:

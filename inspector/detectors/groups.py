@@ -84,7 +84,11 @@ class ClassGroups:
     def blocks(self) -> list[Callable[[], NDArray[np.float32]]]:
         """Return, for each group, a callable that gathers its rows anew."""
         values = self._values
-        return [lambda rows=group.rows: values[rows] for group in self.groups]
+
+        def gather(rows: NDArray[np.intp]) -> Callable[[], NDArray[np.float32]]:
+            return lambda: values[rows]
+
+        return [gather(group.rows) for group in self.groups]
 
 
 def _as_matrix(values: NDArray[Any]) -> NDArray[Any]:

@@ -129,8 +129,9 @@ def checked_info(candidate: Any) -> DetectorInfo:
         if not isinstance(text, str) or not text.strip():
             raise NotADetector(f"{name}.info.{field} is empty.")
     if isinstance(info.needs, str) or not set(info.needs) <= set(SIGNALS):
-        strange = info.needs if isinstance(info.needs, str) else sorted(set(info.needs) - set(SIGNALS))
-        raise NotADetector(f"{name} needs {strange!r}; signals are: {', '.join(SIGNALS)}.")
+        needs = [info.needs] if isinstance(info.needs, str) else info.needs
+        strange = ", ".join(sorted(set(needs) - set(SIGNALS))) or "a text instead of a tuple"
+        raise NotADetector(f"{name} needs {strange}; signals are: {', '.join(SIGNALS)}.")
     for parameter in info.parameters:
         _check_parameter(name, parameter)
     return info

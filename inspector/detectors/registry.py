@@ -93,7 +93,7 @@ def discover(folders: Sequence[Path] | None = None, entry_points: bool = True) -
 
 
 def load_file(path: Path, origin: str = "plugin folder") -> list[Entry]:
-    """Return an entry for each detector of a drop-in file or folder, or one that says what is wrong."""
+    """Return an entry for each detector of a drop-in, or one that says what is wrong with it."""
     try:
         module, sha256 = execute(path)
         candidates = detectors_in(module)

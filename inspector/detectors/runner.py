@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import VERDICTS, Context, Control, Finding, Progress, Verdict
+from inspector.api import Context, Control, Progress, Verdict
 from inspector.detectors.calibration import FEWEST_VERIFIED, LEVEL, Calibration, calibrate
-from inspector.detectors.derived import Signals, with_derived
+from inspector.detectors.derived import Signals, check_shapes, with_derived
 from inspector.detectors.execution import timed_run
+from inspector.detectors.records import new_record, number_or_none, outcome_of
 from inspector.detectors.registry import Entry
-from inspector.detectors.standing import class_standing, verdict_of, worst
-from inspector.errors import BadInput
+from inspector.detectors.standing import FEWEST_CLASSES, class_standing, verdict_of, worst
 from inspector.statistics.ranking import lifted, tail_ranking
 from inspector.statistics.rows import as_scores
 
@@ -113,7 +113,7 @@ def run_detectors(
     labels = np.asarray(labels).astype(np.int32)
     known = (labels >= 0) & (labels < len(class_names))
     rows = np.flatnonzero(np.asarray(assessed, np.bool_) & known)
-    _check_shapes(signals, labels, assessed, verified, rows)
+    check_shapes(signals, labels, assessed, verified, rows)
     full = len(rows) == len(labels)
     chosen = _rows_of(signals, rows, full)
     here = labels if full else labels[rows]
@@ -125,7 +125,7 @@ def run_detectors(
     for position, entry in enumerate(entries):
         control.check()
         own = dict((parameters or {}).get(entry.id, {}))
-        record = _record_of(entry, own, seed)
+        record = new_record(entry, own, seed)
         findings[entry.id] = record
         scores = np.full(len(labels), np.nan, np.float32)
         record["scores"] = scores
@@ -147,7 +147,7 @@ def run_detectors(
             record.update(status="failed", reason=cause, details=details)
             continue
         scores[rows] = finding.scores
-        record.update(status="done", **_as_record(finding))
+        record.update(status="done", **outcome_of(finding))
         artifacts[entry.id] = finding.artifacts
         if entry.info.in_ranking:
             columns[entry.id] = finding.scores
@@ -179,37 +179,10 @@ def run_detectors(
         classes=classes,
         verdict=worst([row["verdict"] for row in classes]),
         calibrated=calibration is not None and calibration.tested,
-        caveats=_caveats(columns, findings, standing, calibration, len(labels) - len(rows)),
+        caveats=_caveats(
+            columns, findings, ranking.statistics, calibration, len(labels) - len(rows)
+        ),
     )
-
-
-def _check_shapes(
-    signals: Mapping[str, NDArray[Any] | Callable[[], NDArray[Any]]],
-    labels: NDArray[np.int32],
-    assessed: NDArray[np.bool_],
-    verified: NDArray[np.bool_] | None,
-    rows: NDArray[np.intp],
-) -> None:
-    lengths = {name: len(value) for name, value in signals.items() if not callable(value)}
-    lengths["assessed"] = len(assessed)
-    if verified is not None:
-        lengths["verified"] = len(verified)
-    for name, length in lengths.items():
-        if length != len(labels):
-            raise BadInput(
-                f"The signal {name!r} has {length} rows for {len(labels)} labels.",
-                "It was computed from another dataset or cut short.",
-                "Compute the signals again.",
-            )
-    logits = signals.get("logits")
-    if logits is not None and not callable(logits) and len(rows):
-        highest = int(labels[rows].max())
-        if highest >= logits.shape[1]:
-            raise BadInput(
-                f"The model answers for {logits.shape[1]} classes, but samples carry label {highest}.",
-                "The dataset was not made for this model.",
-                "Open the dataset that the model was trained on.",
-            )
 
 
 def _rows_of(
@@ -243,51 +216,6 @@ def _why_not(entry: Entry, ready: Signals, count: int) -> str:
     return "" if count else "No sample could be assessed."
 
 
-def _record_of(entry: Entry, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
-    info = entry.info
-    defaults = {one.name: one.default for one in info.parameters} if info else {}
-    return {
-        "id": entry.id,
-        "title": info.title if info else entry.id,
-        "version": info.version if info else "",
-        "origin": entry.origin,
-        "plugin_sha256": entry.sha256,
-        "parameters": {**defaults, **parameters},
-        "seed": seed,
-        "classes": [],
-        "verdict": "none",
-        "caveats": [],
-        "seconds": 0.0,
-        "status": "done",
-        "reason": "",
-        "details": "",
-    }
-
-
-def _as_record(finding: Finding) -> dict[str, Any]:
-    classes = [
-        {
-            "index": int(result.index),
-            "statistic": _number(result.statistic),
-            "p_value": _number(result.p_value),
-            "verdict": _capped(result.verdict),
-        }
-        for result in finding.classes
-    ]
-    caveats = [str(text) for text in finding.caveats]
-    if "high" in (finding.verdict, *(result.verdict for result in finding.classes)):
-        caveats.append('Its verdict "high" counts as "medium": only a verified sample supports more.')
-    return {"classes": classes, "verdict": _capped(finding.verdict), "caveats": caveats}
-
-
-def _capped(verdict: Verdict) -> Verdict:
-    return min(verdict, "medium", key=VERDICTS.index)
-
-
-def _number(value: float | None) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
 def _class_table(
     class_names: Sequence[str],
     labels: NDArray[np.int32],
@@ -302,7 +230,7 @@ def _class_table(
         verdict = verdict_of(float(standing[index]))
         p_value = None
         if calibration is not None:
-            p_value = _number(float(calibration.class_p[index]))
+            p_value = number_or_none(float(calibration.class_p[index]))
             if calibration.class_p_holm[index] <= LEVEL:
                 verdict = "high"
         table.append(
@@ -310,7 +238,7 @@ def _class_table(
                 "index": index,
                 "name": name,
                 "count": int(counts[index]),
-                "statistic": _number(float(statistics[index])),
+                "statistic": number_or_none(float(statistics[index])),
                 "p_value": p_value,
                 "verdict": verdict,
             }
@@ -321,7 +249,7 @@ def _class_table(
 def _caveats(
     columns: Mapping[str, Any],
     findings: Mapping[str, Mapping[str, Any]],
-    standing: NDArray[np.float64],
+    statistics: NDArray[np.float64],
     calibration: Calibration | None,
     left_out: int,
 ) -> list[str]:
@@ -329,13 +257,13 @@ def _caveats(
     if calibration is None or not calibration.tested:
         caveats.insert(
             0,
-            "The ranking is uncalibrated: it orders samples but carries no error rate, and verdicts "
-            f'stop at "medium". Verify at least {FEWEST_VERIFIED} random samples of a class to get '
-            "p-values.",
+            "The ranking is uncalibrated: it orders samples but carries no error rate, and "
+            f'verdicts stop at "medium". Verify at least {FEWEST_VERIFIED} random samples of a '
+            "class to get p-values.",
         )
     if not columns:
         caveats.append("No detector that enters the combined ranking has run; there is no ranking.")
-    elif not standing.any():
+    elif np.isfinite(statistics).sum() < FEWEST_CLASSES:
         caveats.append("Too few classes are assessed to compare them with each other.")
     if left_out:
         caveats.append(f"{left_out} samples are not assessed: unreadable, unlabelled or left out.")

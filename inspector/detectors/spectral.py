@@ -1,4 +1,4 @@
-"""Spectral signatures as published: squared projection on the top direction of each centred class."""
+"""Spectral signatures as published: squared projection on a centred class's top direction."""
 
 from __future__ import annotations
 

@@ -19,8 +19,9 @@ class WhitenedSpectrum:
     """|s − median| / robust deviation in the whitened direction where a class differs from itself.
 
     Natural variation is much alike in all classes, so measuring a class in units of how the others
-    vary leaves what only it contains. Among the leading whitened directions the combination is taken
-    in which the class as a whole spreads most against its own bulk. No poison rate is assumed.
+    vary leaves what only it contains. Among the leading whitened directions the combination is
+    taken in which the class as a whole spreads most against its own bulk. No poison rate is
+    assumed.
     """
 
     info = DetectorInfo(
@@ -30,9 +31,7 @@ class WhitenedSpectrum:
         version="1.0",
         needs=("labels", "activations"),
         in_ranking=True,
-        parameters=(
-            Parameter("directions", 24, "Leading whitened directions to combine.", 1, 64),
-        ),
+        parameters=(Parameter("directions", 24, "Leading whitened directions to combine.", 1, 64),),
         reference="After Tran and others 2018; whitening as in Hayase and others 2021, SPECTRE",
     )
 
@@ -65,7 +64,7 @@ class WhitenedSpectrum:
             verdict=rated.verdict,
             caveats=(
                 "A rare natural kind of sample in one class scores like a planted group.",
-                "Where more than about 40 % of a class is foreign, the genuine part looks odd instead.",
+                "Where more than about 40 % of a class is foreign, its genuine part looks odd.",
                 "Poison that spreads over all classes is part of what counts as ordinary here.",
                 *alone,
                 *rated.caveats,

@@ -21,7 +21,8 @@ a natural group of their own (crossed sevens). There is no error rate behind the
 _USUAL_SPREAD = 0.6
 """Standard deviation of the logarithm of a class statistic among clean classes, as seen."""
 
-_FEWEST_CLASSES = 4
+FEWEST_CLASSES = 4
+"""Classes needed before one can stand out among them."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def class_standing(statistics: NDArray[Any]) -> NDArray[np.float64]:
     """
     standing = np.zeros(len(statistics))
     assessed = np.flatnonzero(np.isfinite(statistics))
-    if len(assessed) < _FEWEST_CLASSES:
+    if len(assessed) < FEWEST_CLASSES:
         return standing
     logs = np.log(np.maximum(np.asarray(statistics, np.float64)[assessed], 1e-6))
     deviations = logs - np.median(logs)
@@ -90,10 +91,10 @@ def class_verdicts(found: Sequence[ClassResult]) -> Rated:
     )
     caveats = (
         ("Classes are compared with each other only; no error rate stands behind the verdict.",)
-        if len(found) >= _FEWEST_CLASSES
+        if len(found) >= FEWEST_CLASSES
         else (
-            f"With fewer than {_FEWEST_CLASSES} assessed classes there is nothing to compare a class "
-            "with: the verdict stays at none whatever the scores are.",
+            f"With fewer than {FEWEST_CLASSES} assessed classes there is nothing to compare a "
+            "class with: the verdict stays at none whatever the scores are.",
         )
     )
     return Rated(rated, worst([result.verdict for result in rated]), caveats)

@@ -37,8 +37,10 @@ def start(case: Path | None) -> int:
     app.setWindowIcon(theme.window_icon())
     former = sys.excepthook
     sys.excepthook = lambda kind, error, trace: _on_exception(window, kind, error, trace)
-    # Ctrl-C in the terminal closes the window; the timer of the job feed lets Python see it.
+    # The timer of the job feed lets Python see signals. Ctrl-C may ask, a shutdown must not.
     signal.signal(signal.SIGINT, lambda number, frame: window.close())
+    signal.signal(signal.SIGTERM, lambda number, frame: app.quit())
+    app.aboutToQuit.connect(window.end)
     window.show()
     # The panels import pyqtgraph: after the first picture, not before.
     if case is None:

@@ -22,13 +22,13 @@ class JobFeed(QObject):
 
     Signals
     -------
-    event : dict
+    arrived : dict
         One event, in the order of arrival.
     delivered
         After the last event of a delivery: the time to redraw what several events changed.
     """
 
-    event = Signal(object)
+    arrived = Signal(object)
     delivered = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -47,11 +47,11 @@ class JobFeed(QObject):
         """Emit what has arrived since the last time."""
         if not self._waiting:
             return
-        arrived = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        newest = {_key(event): at for at, event in enumerate(arrived)}
-        for at, event in enumerate(arrived):
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        newest = {_key(event): at for at, event in enumerate(waiting)}
+        for at, event in enumerate(waiting):
             if _key(event) is None or newest[_key(event)] == at:
-                self.event.emit(event)
+                self.arrived.emit(event)
         self.delivered.emit()
 
     def stop(self) -> None:

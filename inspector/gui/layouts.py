@@ -100,7 +100,7 @@ def save(window: QMainWindow, middle: QSplitter | None) -> None:
     """Remember place and size of the window, and of its panels when there are any."""
     settings = _settings()
     settings.setValue("geometry", window.saveGeometry())
-    if middle is not None:
+    if middle is not None:  # Otherwise what a former session left stays.
         settings.setValue("docks", window.saveState(_VERSION))
         settings.setValue("middle", middle.saveState())
         shown = ["01"[part.isVisibleTo(middle)] for part in _parts(middle)]

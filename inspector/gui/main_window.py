@@ -100,7 +100,8 @@ class MainWindow(QMainWindow):
     # ---- placing --------------------------------------------------------------------------------
 
     def _first_size(self) -> QSize:
-        screen = QApplication.primaryScreen().availableSize()
+        # The frame that the desktop puts around the window is not known yet; 40 pixels hold it.
+        screen = QApplication.primaryScreen().availableSize() - QSize(4, 40)
         return QSize(1600, 1000).boundedTo(screen)
 
     def _toolbar(self) -> QToolBar:
@@ -361,11 +362,16 @@ class MainWindow(QMainWindow):
         if running and not self._may_stop(running):
             event.ignore()
             return
+        self.end()
+        event.accept()
+
+    def end(self) -> None:
+        """Remember the layout and let the case go, without asking."""
         if self._before_focus is not None:
             self._toggle_focus_mode()
         layouts.save(self, self.middle if self._arranged else None)
+        self._arranged = False
         self.workspace.close_case()
-        event.accept()
 
     def _may_stop(self, running: str) -> bool:
         buttons = QMessageBox.StandardButton

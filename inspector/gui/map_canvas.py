@@ -71,6 +71,7 @@ class MapCanvas(QWidget):
         self._stale = True
         self._moving = False
         self._full_cost = 0.0
+        self._ratio = 1.0
         self._image = QImage()
         self._tool: Tool = "lasso"
         self._mode: Mode = "new"
@@ -168,7 +169,10 @@ class MapCanvas(QWidget):
 
     def _on_settled(self) -> None:
         self._moving = False
-        if self.picture is not None and self.picture.drawn < self.picture.total:
+        picture = self.picture
+        if picture is None:
+            return
+        if picture.drawn < picture.total or self._ratio != self.devicePixelRatioF():
             self._redraw()
 
     def _draw(self) -> None:
@@ -181,6 +185,9 @@ class MapCanvas(QWidget):
         if not self._own_view:
             self.view = self.points.view_of_all(self.width(), self.height())
         draft = self._moving and self._full_cost > SLOW_FRAME
+        if draft and ratio >= 2:
+            # Half the resolution is a quarter of the work, and nobody sees it in a moving picture.
+            ratio, width, height = ratio / 2, -(-width // 2), -(-height // 2)
         began = time.perf_counter()
         self.picture = self.points.draw(
             View(self.view.x, self.view.y, self.view.scale * ratio),
@@ -194,11 +201,8 @@ class MapCanvas(QWidget):
         )
         if not draft:
             self._full_cost = time.perf_counter() - began
-        pixels = self.picture.pixels
-        self._image = QImage(
-            pixels.data, width, height, width * 4, QImage.Format.Format_RGB32
-        )  # The picture keeps the memory alive.
-        self._image.setDevicePixelRatio(ratio)
+        self._ratio = ratio
+        self._image = _as_image(self.picture.pixels, ratio)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._stale:
@@ -339,9 +343,8 @@ class MapCanvas(QWidget):
     def _row_under(self, spot: QPointF) -> int:
         if self.points is None or self.picture is None or self._stale:
             return -1
-        ratio = self.devicePixelRatioF()
-        right, down = int(spot.x() * ratio), int(spot.y() * ratio)
-        return self.points.row_at(self.picture, right, down, reach=round(4 * ratio))
+        right, down = int(spot.x() * self._ratio), int(spot.y() * self._ratio)
+        return self.points.row_at(self.picture, right, down, reach=round(4 * self._ratio))
 
     def _point_at(self, row: int) -> None:
         if row != self._hover or row >= 0:
@@ -353,6 +356,18 @@ class MapCanvas(QWidget):
             min(max(spot.x(), 0.0), float(self.width())),
             min(max(spot.y(), 0.0), float(self.height())),
         )
+
+
+def _as_image(pixels: NDArray[np.uint32], ratio: float) -> QImage:
+    """Return pixels as an image that shares their memory, which the caller keeps alive."""
+    height, width = pixels.shape
+    stride = pixels.strides[0]
+    # A numpy view of some columns is no plain buffer; the memory from its first pixel on is one.
+    length = (height - 1) * stride // 4 + width
+    flat = np.lib.stride_tricks.as_strided(pixels, shape=(length,), strides=(4,))
+    image = QImage(flat.data, width, height, stride, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(ratio)
+    return image
 
 
 def _drawn(picture: Picture) -> str:

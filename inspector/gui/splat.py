@@ -10,6 +10,7 @@ the mouse. A million points take some 15 ms per frame; as `pyqtgraph.ScatterPlot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,8 @@ class Picture:
     Attributes
     ----------
     pixels : ndarray, shape (height, width), uint32
-        Packed colours as `QImage.Format_RGB32` wants them.
+        Packed colours as `QImage.Format_RGB32` wants them; a view of a larger buffer, so lines do
+        not follow each other at once.
     rank : ndarray, shape (height, width), int32
         Drawing order plus one of the point on top, 0 for none.
     drawn, total : int
@@ -223,18 +225,15 @@ class Points:
         steps = growth(sum(cell.size for cell in cells), ratio)
         rank = _spread(np.concatenate(cells[:3]), np.concatenate(places[:3]), steps, shape)
         lookup = self._lookup_table(background, hidden)
-        pixels = lookup[rank]
+        pixels = lookup.take(rank, mode="clip")
         if dense:
             counts = np.bincount(np.concatenate(cells[1:]), minlength=rank.size).astype(np.int32)
             _shade(pixels, _grown(counts.reshape(shape), steps))
         if cells[3].size:
-            around = _spread(cells[3], places[3], steps + max(1, round(ratio)), shape)
-            core = _spread(cells[3], places[3], steps, shape)
-            np.copyto(pixels, np.uint32(rim), where=around > 0)
-            np.copyto(pixels, lookup[core], where=core > 0)
-            np.copyto(rank, around, where=around > 0)
+            rim_steps = steps + max(1, round(ratio))
+            _overlay(pixels, rank, (cells[3], places[3]), (steps, rim_steps), lookup, rim)
         inner = (slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width))
-        return Picture(np.ascontiguousarray(pixels[inner]), rank[inner], drawn, self.count, dense)
+        return Picture(pixels[inner], rank[inner], drawn, self.count, dense)
 
     def row_at(self, picture: Picture, right: int, down: int, reach: int = 4) -> int:
         """Return the row of the point nearest to a pixel within ``reach`` pixels, -1 for none."""
@@ -295,7 +294,7 @@ def _cells(
 
 
 def _spread(
-    cells: NDArray[np.int32], places: NDArray[np.int32], steps: int, shape: tuple[int, int]
+    cells: NDArray[np.int32], places: NDArray[np.int32], steps: int, shape: tuple[int, ...]
 ) -> NDArray[np.int32]:
     """Return a buffer in which a point covers pixels up to ``steps`` away, later ones on top.
 
@@ -304,7 +303,7 @@ def _spread(
     """
     buffer = np.zeros(shape[0] * shape[1], np.int32)
     offsets = _disc(steps, shape[1])
-    if cells.size * offsets.size < buffer.size * steps:
+    if _are_few(cells.size * offsets.size, buffer.size * steps):
         # Point by point, so that of two points on one pixel the later one is written last.
         buffer[(cells[:, None] + offsets).ravel()] = np.repeat(places, offsets.size)
         return buffer.reshape(shape)
@@ -312,6 +311,37 @@ def _spread(
     return _grown(buffer.reshape(shape), steps)
 
 
+def _are_few(writes: int, pixels: int) -> bool:
+    """Tell whether writing each pixel by its index is quicker than passing over whole buffers."""
+    return writes < pixels
+
+
+def _overlay(
+    pixels: NDArray[np.uint32],
+    rank: NDArray[np.int32],
+    points: tuple[NDArray[np.int32], NDArray[np.int32]],
+    steps: tuple[int, int],
+    lookup: NDArray[np.uint32],
+    rim: int,
+) -> None:
+    """Draw points with a rim over what is there, in place: all rims first, then all points."""
+    cells, places = points
+    inner, outer = (_disc(size, pixels.shape[1]) for size in steps)
+    if _are_few(2 * cells.size * (inner.size + outer.size), pixels.size):
+        around = (cells[:, None] + outer).ravel()
+        rank.reshape(-1)[around] = np.repeat(places, outer.size)
+        pixels.reshape(-1)[around] = rim
+        colours = lookup[places]
+        pixels.reshape(-1)[(cells[:, None] + inner).ravel()] = np.repeat(colours, inner.size)
+        return
+    core = _spread(cells, places, steps[0], pixels.shape)
+    around = _grown(core, steps[1] - steps[0])
+    np.copyto(rank, around, where=around > 0)
+    np.copyto(pixels, np.uint32(rim), where=around > 0)
+    np.copyto(pixels, lookup.take(core, mode="clip"), where=core > 0)
+
+
+@cache
 def _disc(steps: int, wide: int) -> NDArray[np.int32]:
     """Return the flat offsets of the pixels that `_grown` spreads one point to."""
     spot = np.zeros((2 * steps + 1, 2 * steps + 1), np.int32)

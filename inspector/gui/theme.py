@@ -141,6 +141,8 @@ def apply(app: QApplication) -> None:
     app.setStyleSheet(STYLE)
 
 
+_DOWN = (places.resources() / "icons" / "down.svg").as_posix()
+
 STYLE = f"""
 QMainWindow::separator {{ background: {BACKGROUND}; width: 5px; height: 5px; }}
 QMainWindow::separator:hover {{ background: {ACCENT}; }}
@@ -180,6 +182,9 @@ QLineEdit[wrong="true"] {{ border-color: #ef5b5b; }}
 QComboBox {{ background: {RAISED}; border: 1px solid {LINE}; border-radius: 5px;
              padding: 3px 7px; }}
 QComboBox:hover {{ border-color: #465062; }}
+QComboBox::drop-down {{ border: none; width: 20px; }}
+QComboBox::down-arrow {{ image: url("{_DOWN}"); width: 10px; height: 10px; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QComboBox QAbstractItemView {{ background: #22262e; border: 1px solid {LINE}; outline: none;
                                selection-background-color: #2f5f9a; }}
 QDockWidget {{ titlebar-close-icon: none; }}

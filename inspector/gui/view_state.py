@@ -88,8 +88,24 @@ class ViewState(QObject):
     def select(
         self, what: ArrayLike, mode: Mode = "new", origin: str = "map", anchor: int | None = None
     ) -> None:
-        """Change the selection by one gesture: a mask of shape (n,) or row numbers."""
-        self._set_selection(self.selection.combined(what, mode, origin, anchor))
+        """Change the selection by one gesture.
+
+        Parameters
+        ----------
+        what : array_like
+            Mask of shape (n,), or row numbers.
+        mode : {"new", "add", "remove", "intersect"}
+        origin : str
+            Name of the panel.
+        anchor : int, optional
+            The sample to show; by default the most suspicious one of a new selection.
+        """
+        selection = self.selection.combined(what, mode, origin, anchor)
+        kept = selection.anchor == self.selection.anchor and mode != "new"
+        if anchor is None and selection.anchor >= 0 and not kept:
+            first = int(self.ranked(selection.mask)[0])
+            selection = Selection(selection.mask, first, origin)
+        self._set_selection(selection)
 
     def select_all(self) -> None:
         """Select everything that the filter lets through."""

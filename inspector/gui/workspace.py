@@ -80,7 +80,7 @@ class Workspace(ViewState):
         self._thumbnails = ThumbnailCache()
         self._stale: set[str] = set()
         self._feed = JobFeed(self)
-        self._feed.event.connect(self._on_event)
+        self._feed.arrived.connect(self._on_event)
         self._feed.delivered.connect(self._on_delivered)
 
     # ---- the case -------------------------------------------------------------------------------

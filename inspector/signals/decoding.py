@@ -1,12 +1,10 @@
-"""Decodes blocks of samples in threads, ahead of the network that consumes them."""
+"""Decodes blocks of samples: the network's input, thumbnails, hashes, and who is unreadable."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inspector.api import Control
 from inspector.errors import Cancelled, InspectorError
 from inspector.intake.datasets import Dataset, UnreadableSample
 from inspector.intake.models import Preprocess
@@ -23,14 +20,11 @@ from inspector.signals.thumbnails import Frame, choose_frame
 _PROBED = 64
 """Samples that are decoded to learn the size of thumbnails where a dataset does not state it."""
 
-_GROUP_BYTES = 8 << 20
-"""Bytes of decoded pixels that one thread holds at once, unless one image alone has more."""
+_GROUP_BYTES = 4 << 20
+"""Bytes of decoded pixels that a block holds at once, unless one image alone has more."""
 
 _LARGE_IMAGE = 4 << 20
 """Pixels above which images are resized one at a time, so that a few cannot fill the memory."""
-
-_PATIENCE = 0.1
-"""Seconds between two looks at cancel and pause while waiting for a block."""
 
 
 @dataclass
@@ -68,41 +62,29 @@ class Decoder:
         Makes the network's input.
     frame : Frame
         Size of the thumbnails.
+    stopped : threading.Event
+        Looked at before every image.
     """
 
-    def __init__(self, dataset: Dataset, preprocess: Preprocess, frame: Frame) -> None:
+    def __init__(
+        self, dataset: Dataset, preprocess: Preprocess, frame: Frame, stopped: threading.Event
+    ) -> None:
         self._dataset = dataset
         self._preprocess = preprocess
         self._frame = frame
         self._large = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped = stopped
 
-    def blocks(
-        self, parts: Sequence[NDArray[np.int64]], threads: int, control: Control
-    ) -> Generator[Block]:
-        """Yield one block for each part, in order, decoding ahead in threads.
+    def block(self, rows: NDArray[np.int64]) -> Block:
+        """Decode some rows; safe to call from several threads.
 
         Raises
         ------
         InspectorError
-            The evidence disappeared, or there is not enough memory.
+            The evidence disappeared.
+        Cancelled
+            ``stopped`` was set.
         """
-        waiting: deque[Future[Block]] = deque()
-        coming = iter(parts)
-        with ThreadPoolExecutor(threads, "decode") as pool:
-            _compute_alone(pool, threads)
-            try:
-                for part in coming:
-                    waiting.append(pool.submit(self._block, part))
-                    if len(waiting) > threads:
-                        yield _wait(waiting.popleft(), control)
-                while waiting:
-                    yield _wait(waiting.popleft(), control)
-            finally:
-                self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-
-    def _block(self, rows: NDArray[np.int64]) -> Block:
         preprocess, height_width = self._preprocess, tuple(self._preprocess.size)
         block = Block(
             rows=np.empty(len(rows), np.int64),
@@ -239,34 +221,3 @@ def decode_some(
         if len(rows) == 1:
             return [failure]
         return [image for row in rows for image in decode_some(dataset, np.array([row]))]
-
-
-def _wait(future: Future[Block], control: Control) -> Block:
-    while not wait([future], _PATIENCE).done:
-        control.check()
-    try:
-        return future.result()
-    except MemoryError:
-        raise InspectorError(
-            "There is not enough memory to decode the images.",
-            "",
-            "Close other programs and run the same command again: finished parts are kept.",
-        ) from None
-
-
-def _compute_alone(pool: ThreadPoolExecutor, threads: int) -> None:
-    """Make torch use one thread in each decoding thread, or they fight the network for the cores.
-
-    torch keeps this number per thread (OpenMP), yet new threads take the one that was set last:
-    all of them have to exist before the caller's own number is set again.
-    """
-    own = torch.get_num_threads()
-    all_there = threading.Barrier(threads)
-
-    def settle() -> None:
-        torch.set_num_threads(1)
-        all_there.wait()
-
-    for future in [pool.submit(settle) for _ in range(threads)]:
-        future.result()
-    torch.set_num_threads(own)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 
 import torch
@@ -14,7 +15,7 @@ from inspector.signals.hooks import ActivationTap
 
 
 class Forward:
-    """A network that answers batches with logits and activations on the CPU.
+    """A network that answers batches with logits and activations, in several threads if need be.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class Forward:
         self._tap = tap
         self._classes = classes
         self._device = device
+        # A GPU holds one batch at a time; the streams on a CPU were given memory for their own.
+        self._turn = threading.Lock() if device.type != "cpu" else nullcontext()
 
     def place(self, x: Tensor) -> Tensor:
         """Move a batch to the network, in the memory layout in which convolutions are fast."""
@@ -53,7 +56,7 @@ class Forward:
             There is not enough memory for a single sample.
         """
         try:
-            with torch.inference_mode():
+            with self._turn, torch.inference_mode():
                 answer, activations = self._tap.run(self._network, self.place(x))
                 logits = self._logits(answer, len(x))
                 return logits.float().cpu(), activations.cpu()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -45,8 +46,7 @@ class ActivationTap:
             raise _unknown_layer(self.name, [name for name in modules if name])
         self._module = modules[self.name]
         self._takes_input = self.name == head
-        self._listening = False
-        self._value: Tensor | None = None
+        self._heard = _Heard()
         self._handle: torch.utils.hooks.RemovableHandle | None = None
 
     def __enter__(self) -> ActivationTap:
@@ -66,39 +66,46 @@ class ActivationTap:
         """Detach from the layer."""
         if self._handle is not None:
             self._handle.remove()
-        self._value = None
 
     def run(self, forward: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Tensor]:
         """Return what ``forward(x)`` returns, and the activations, (b, d).
 
-        Only passes through here are listened to: gradients run the same modules on tensors that
-        must not be kept.
+        Several threads may do so at once. Only passes through here are listened to: gradients run
+        the same modules on tensors that must not be kept.
 
         Raises
         ------
         BadInput
             The layer took no part, or has no tensor with a row per sample.
         """
-        self._value, self._listening = None, True
+        self._heard.listening = True
         try:
             answer = forward(x)
+            value = self._heard.value
         finally:
-            self._listening = False
-        if self._value is None or self._value.ndim < 2 or len(self._value) != len(x):
+            self._heard.listening, self._heard.value = False, None
+        if value is None or value.ndim < 2 or len(value) != len(x):
             raise BadInput(
                 f"The layer {self.name!r} yields no activations.",
                 "It takes no part in the network's answer, or has no row for each sample.",
                 "Choose another layer, or none for the input of the last linear layer.",
             )
-        return answer, _pooled(self._value)
+        return answer, _pooled(value)
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._listening:
-            self._value = _first_tensor((*args, *kwargs.values()))
+        if self._heard.listening:
+            self._heard.value = _first_tensor((*args, *kwargs.values()))
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if self._listening:
-            self._value = _first_tensor(output)
+        if self._heard.listening:
+            self._heard.value = _first_tensor(output)
+
+
+class _Heard(threading.local):
+    """What the pass of this thread has shown so far."""
+
+    listening = False
+    value: Tensor | None = None
 
 
 def _first_tensor(value: Any) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inspector.api import Control
+from inspector.errors import Cancelled
 from inspector.signals.decoding import Block
 from inspector.signals.forward import Forward
 from inspector.signals.gradients import GradientSketch, cross_entropy
@@ -83,6 +84,8 @@ class Measurement:
     sketch : GradientSketch or None
     sketch_batch : int
         Samples whose gradients are held at once.
+    stopped : threading.Event
+        Looked at before every batch.
     """
 
     forward: Forward
@@ -90,21 +93,29 @@ class Measurement:
     batch: int
     sketch: GradientSketch | None
     sketch_batch: int
+    stopped: threading.Event
 
-    def measure(self, block: Block, control: Control) -> Measured:
-        """Return what the network says about a block; cancel is looked at between batches."""
+    def measure(self, block: Block) -> Measured:
+        """Return what the network says about a block; safe to call from several threads.
+
+        Raises
+        ------
+        Cancelled
+            ``stopped`` was set.
+        """
         answers: list[NDArray[np.float32]] = []
         values: list[NDArray[np.float32]] = []
         gradients: list[NDArray[np.float32]] = []
         labels = self.labels[block.rows]
         for start in range(0, len(block.rows), self.batch):
-            control.check()
+            if self.stopped.is_set():
+                raise Cancelled()
             x = block.x[start : start + self.batch]
             answer, value = self.forward(x)
             answers.append(answer.numpy())
             values.append(value.numpy())
             if self.sketch is not None:
-                gradients += self._gradients(x, labels[start : start + self.batch], control)
+                gradients += self._gradients(x, labels[start : start + self.batch])
         if not answers:
             return Measured(block.rows, {}, block.unreadable, block.count)
         logits, activations = np.concatenate(answers), np.concatenate(values)
@@ -128,14 +139,13 @@ class Measurement:
             arrays = {name: array[finite] for name, array in arrays.items()}
         return Measured(rows, arrays, sorted(unreadable), block.count)
 
-    def _gradients(
-        self, x: torch.Tensor, labels: NDArray[np.int32], control: Control
-    ) -> list[NDArray[np.float32]]:
+    def _gradients(self, x: torch.Tensor, labels: NDArray[np.int32]) -> list[NDArray[np.float32]]:
         assert self.sketch is not None
         found = []
         wanted = torch.from_numpy(labels.astype(np.int64))
         for part, label in zip(x.split(self.sketch_batch), wanted.split(self.sketch_batch)):
-            control.check()
+            if self.stopped.is_set():
+                raise Cancelled()
             found.append(self.sketch(part, label).cpu().numpy())
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -21,9 +22,10 @@ from inspector.signals.forward import Forward, prepared
 from inspector.signals.gradients import GradientSketch
 from inspector.signals.hooks import ActivationTap
 from inspector.signals.measuring import Measurement, columns
-from inspector.signals.plan import Plan, budget, make_plan, measure
+from inspector.signals.plan import Plan, budget, largest_output, make_plan
 from inspector.signals.signal_set import SignalSet
 from inspector.signals.store import Progress, SignalStore
+from inspector.signals.streams import in_order
 from inspector.signals.writing import ChunkWriter
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ STAGE = "Signals"
 _UNKNOWN_SIZE_BLOCK = 256
 """Samples of a block at most where each is a file of its own, so that reports keep coming."""
 
-_MOST_DECODERS = 8
+MOST_STREAMS = 16
+
 _REMARKS = ("accuracy", "accuracy_sample", "tried", "notes", "doubt")
 """What a model's description says beside what it computes."""
 
@@ -111,7 +114,7 @@ def compute_signals(
             "Give a batch of at least 1 and a sketch of 0 (none) or more dimensions.",
         )
     with ExitStack() as stack:
-        threads = machine.cores()
+        streams, threads = _streams(machine.cores(), alone=sketch > 0)
         stack.enter_context(machine.memory_kept_at_hand())
         stack.enter_context(machine.torch_threads(threads))
         stack.enter_context(prepared(model.network, place))
@@ -136,19 +139,28 @@ def compute_signals(
         resumed, block = store.progress.done, store.progress.block
         _check_space(store, len(wanted) - resumed)
         control.progress(STAGE, resumed, len(wanted), "Measuring samples")
+        stopped = threading.Event()
+        decoder = Decoder(dataset, model.preprocess, frame, stopped)
         measurement = Measurement(
             forward,
             dataset.labels,
             store.progress.batch,
             GradientSketch(model.network, model.num_classes, sketch, seed) if sketch else None,
             plan.sketch,
+            stopped,
         )
         parts = [wanted[start : start + block] for start in range(resumed, len(wanted), block)]
-        decoders = min(threads, _MOST_DECODERS) if dataset.image_shape is None else 1
-        blocks = Decoder(dataset, model.preprocess, frame).blocks(parts, decoders, control)
+        blocks = in_order(
+            lambda part: measurement.measure(decoder.block(part)),
+            parts,
+            streams=streams,
+            threads=threads,
+            stopped=stopped,
+            control=control,
+        )
         with ChunkWriter(store, started) as writer, closing(blocks):
-            for decoded in blocks:
-                writer.take(measurement.measure(decoded, control))
+            for measured in blocks:
+                writer.take(measured)
                 control.progress(STAGE, writer.taken, len(wanted), "Measuring samples")
         return SignalSet(
             arrays={name: store.path(name) for name in layout},
@@ -183,6 +195,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def _streams(cores: int, alone: bool) -> tuple[int, int]:
+    """Return how many batches are computed at once, and with how many threads each.
+
+    ``alone`` is for torch.func, which exchanges the parameters of the one network while it runs.
+    """
+    streams = 1 if alone else min(cores, MOST_STREAMS)
+    return streams, max(1, cores // streams)
+
+
 def _head(model: SuspectModel) -> str:
     """Return the last linear layer, or what stands in for it (SqueezeNet ends in a convolution)."""
     if model.head:
@@ -204,8 +225,9 @@ def _plan(
     example = torch.zeros(1, model.preprocess.channels, *model.preprocess.size)
     width = int(forward(example)[1].shape[1])
     plan = make_plan(
-        measure(model.network, forward.place(example)),
         budget(device, threads),
+        operations=model.operations,
+        largest=largest_output(model.network, forward.place(example)),
         parameters=sum(value.nbytes for value in model.network.parameters()),
         sample=example.nbytes,
         batch=batch,

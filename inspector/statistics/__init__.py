@@ -1,1 +1,1 @@
-"""Pure mathematics of the detectors: spectra, robust covariance, error rates. Knows no model, no file."""
+"""Pure mathematics: spectra, robust covariance, error rates. Knows no model and no file."""

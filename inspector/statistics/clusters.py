@@ -73,9 +73,10 @@ def _centres(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean of those in the split and of those outside; neither side may be empty."""
     inside = np.count_nonzero(split)
-    part = split.astype(points.dtype) @ points
-    rest = (~split).astype(points.dtype) @ points
-    return part / inside, rest / (len(points) - inside)
+    part = split.astype(np.float32) @ points
+    rest = (~split).astype(np.float32) @ points
+    inner, outer = np.float32(1 / inside), np.float32(1 / (len(points) - inside))
+    return part * inner, rest * outer
 
 
 def _nearer_first(

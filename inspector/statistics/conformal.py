@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def conformal_p_values(
-    scores: NDArray[Any], reference: NDArray[Any]
-) -> NDArray[np.float64]:
+def conformal_p_values(scores: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
     """Return p = (1 + #{reference ≥ score}) / (m + 1) for every score.
 
-    Under the null (the sample is exchangeable with the reference) P(p ≤ t) ≤ t for every t, whatever
-    the score is, as long as it was computed without knowing which samples are the reference. A
-    member of the reference may be passed too; it counts itself, which errs on the safe side.
-    Source: Bates, Candès, Lei, Romano, Sesia 2023, "Testing for outliers with conformal p-values",
-    eq. 2.
+    Under the null (the sample is exchangeable with the reference) P(p ≤ t) ≤ t for every t,
+    whatever the score is, as long as it was computed without knowing which samples are the
+    reference. A member of the reference may be passed too; it counts itself, which errs on the safe
+    side. Source: Bates, Candès, Lei, Romano, Sesia 2023, "Testing for outliers with conformal
+    p-values", eq. 2.
 
     Parameters
     ----------

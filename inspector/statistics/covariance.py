@@ -1,4 +1,4 @@
-"""What is ordinary spread: pooled within-class covariance, whitening, a covariance that ignores a minority."""
+"""What is ordinary spread: pooled covariance, whitening, a covariance that ignores a minority."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def concentrated_moments(
     """Return location and covariance of the bulk, found by concentration steps.
 
     Starts from the coordinatewise median and a spread of 1 in every direction, then keeps the share
-    of rows that lie nearest in Mahalanobis distance and estimates again. The covariance is scaled so that the median squared
-    distance is that of a normal bulk. Source: Rousseeuw and Van Driessen 1999, "A fast algorithm
-    for the minimum covariance determinant estimator", section 3.
+    of rows that lie nearest in Mahalanobis distance and estimates again. The covariance is scaled
+    so that the median squared distance is that of a normal bulk. Source: Rousseeuw and Van Driessen
+    1999, "A fast algorithm for the minimum covariance determinant estimator", section 3.
 
     Parameters
     ----------

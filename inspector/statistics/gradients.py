@@ -1,8 +1,8 @@
 """Spectrum of last-layer gradients from their two factors, without ever building a gradient.
 
 The gradient of the loss at the last linear layer is rank one for each sample: g = r ⊗ h with the
-residual r (C,) and the input of the layer h (d,). Products of the covariance of g with a vector need
-only products with the two factor matrices, so memory stays at n · (C · k + d) instead of n · C · d.
+residual r (C,) and the input of the layer h (d,). Products of the covariance of g with a vector
+need only products with the two factor matrices; memory stays at n·(C·k + d) instead of n·C·d.
 """
 
 from __future__ import annotations
@@ -26,16 +26,14 @@ def with_bias(activations: NDArray[np.float32]) -> NDArray[np.float32]:
     return extended
 
 
-def margin_residuals(
-    logits: NDArray[np.floating], label: int
-) -> NDArray[np.float32]:
+def margin_residuals(logits: NDArray[np.floating], label: int) -> NDArray[np.float32]:
     """Return the direction of the loss gradient at the logits, for samples of one label.
 
-    r = softmax(logits) − e_y = (1 − p_y) · (q − e_y), where q is the softmax over the other classes.
-    This returns q − e_y: the gradient of the margin log(p_y / (1 − p_y)) with its sign turned. A
-    well-fitted sample has r near zero, so its direction is lost in rounding and its weight in any
-    covariance; poison is the best-fitted part of a class. Source: Park and others 2023, "TRAK",
-    section 3.2 for the margin; Hammoudeh and Lowd 2022 for why magnitude must go.
+    r = softmax(logits) − e_y = (1 − p_y) · (q − e_y), where q is the softmax over the other
+    classes. This returns q − e_y: the gradient of the margin log(p_y / (1 − p_y)) with its sign
+    turned. A well-fitted sample has r near zero, so its direction is lost in rounding and its
+    weight in any covariance; poison is the best-fitted part of a class. Source: Park and others
+    2023, "TRAK", section 3.2 for the margin; Hammoudeh and Lowd 2022 for why magnitude must go.
 
     Parameters
     ----------

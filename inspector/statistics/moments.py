@@ -1,4 +1,4 @@
-"""Mean and scatter of rows in one pass, merged exactly, so that chunks and shards may be any size."""
+"""Mean and scatter of rows in one pass, merged exactly: chunks and shards may be any size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNK = 8192
 """Rows per GEMM: 64 MiB of float32 at 2,048 columns."""
 
 _SAFE_SINGLE = 1e15
-"""Squares of larger float32 values, summed, leave the range of float32; smaller ones' reciprocals too."""
+"""Above it (and below its reciprocal) sums of float32 squares leave the range of float32."""
 
 
 @dataclass(frozen=True)

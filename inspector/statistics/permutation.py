@@ -1,4 +1,4 @@
-"""Does a class hold a group that the verified sample of it lacks? A test that is exact for any score."""
+"""Does a class hold a group that its verified sample lacks? A test exact for any score."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def label_permutation_test(
 ) -> tuple[float, float]:
     """Test whether reference members are missing from the top of any score column.
 
-    All members of a class are scored alike; some are verified, drawn at random. The statistic is the
-    largest standardised shortage of verified members among the K highest scores, over the columns
-    and over K from 5 to a quarter of the class. Its null distribution comes from drawing which
-    members are verified anew, scores untouched. Exact when the verified sample is random: scores may
-    be learned from the class, and the class may have been chosen after looking at them.
+    All members of a class are scored alike; some are verified, drawn at random. The statistic is
+    the largest standardised shortage of verified members among the K highest scores, over the
+    columns and over K from 5 to a quarter of the class. Its null distribution comes from drawing
+    which members are verified anew, scores untouched. Exact when the verified sample is random:
+    scores may be learned from the class, and the class may have been chosen after looking at them.
     Source: Westfall and Young 1993 for the maximum statistic; Besag and Clifford 1991 for stopping
     at the 50th draw that reaches the observation, which keeps the p-value exact.
 
@@ -58,7 +58,7 @@ def label_permutation_test(
     if not 0 < verified < count or not columns.shape[1]:
         return 0.0, 1.0
     tops = np.unique(np.geomspace(min(_SMALLEST_TOP, count), max(1, count // 4), _LEVELS).round())
-    tops = tops[tops < count].astype(np.int64)
+    tops = tops[tops < count]
     levels = _levels_of(columns, tops)
     share = verified / count
     expected = tops * share
@@ -92,7 +92,7 @@ def label_permutation_test(
     return observed, (1 + reached) / (draws + 1)
 
 
-def _levels_of(columns: NDArray[Any], tops: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _levels_of(columns: NDArray[Any], tops: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     """For each column, the position of the first top-K set that each member belongs to."""
     levels = []
     for column in columns.T:
@@ -131,5 +131,5 @@ def smallest_significant_group(count: int, verified: int, level: float = 0.05) -
 
 
 def draws_for(tests: int, level: float = 0.05, fewest: int = 1999) -> int:
-    """Return how many draws make the smallest p-value a fifth of what Holm asks of `tests` tests."""
+    """Return how many draws make the smallest p-value a fifth of what Holm asks for."""
     return max(fewest, math.ceil(5 * tests / level) - 1)

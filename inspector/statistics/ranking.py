@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inspector.statistics.rows import robust_location_scale
 
 _FARTHEST = 30.0
-"""Distance beyond which one sample adds no more to its class: a group counts, a single freak not."""
+"""Distance beyond which a sample adds no more to its class: a group counts, a freak does not."""
 
 _LIFT = 0.25
 _HIGHEST = 4.0
@@ -40,11 +40,11 @@ def tail_ranking(
     """Combine score columns into one tail distance per sample.
 
     Each column is put in robust deviations from the median of the sample's own class, so that a
-    class with wide scores has no advantage, and on a logarithmic scale, so that a heavy natural tail
-    counts little more than a light one. A sample's distance is the mean over the two columns in
-    which it lies furthest out: two detectors must agree, and the others may be blind. Ranks within a
-    class would be wrong here: the 600th of 6,600 planted samples is worth more than the first of a
-    clean class.
+    class with wide scores has no advantage, and on a logarithmic scale, so that a heavy natural
+    tail counts little more than a light one. A sample's distance is the mean over the two columns
+    in which it lies furthest out: two detectors must agree, and the others may be blind. Ranks
+    within a class would be wrong here: the 600th of 6,600 planted samples is worth more than the
+    first of a clean class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which rows can be computed with, and at what scale: hostile arrays hold NaN, infinity and 1e38."""
+"""Which rows can be computed with, at what scale: hostile arrays hold NaN, infinity and 1e38."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def finite_rows(rows: NDArray[Any]) -> NDArray[np.bool_]:
     if not rows.size:
         return np.ones(len(rows), np.bool_)
     # NaN and infinity travel through max and min, which are 20 times as fast as isfinite by rows.
-    if -_SINGLE_MAX <= rows.min() and rows.max() <= _SINGLE_MAX:
+    if rows.min() >= -_SINGLE_MAX and rows.max() <= _SINGLE_MAX:
         return np.ones(len(rows), np.bool_)
     good: NDArray[np.bool_] = (np.abs(rows) <= _SINGLE_MAX).all(axis=1)
     return good
@@ -54,7 +54,7 @@ def at_unit_scale(rows: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
 
 
 def as_scores(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return values as float32 scores: NaN stays, what float32 cannot hold becomes its largest value."""
+    """Return values as float32: NaN stays, what float32 cannot hold becomes its largest value."""
     return np.clip(values, -_SINGLE_MAX, _SINGLE_MAX).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Directions in which a small group lies far outside the bulk, and how far each sample lies there."""
+"""Directions in which a small group lies far outside the bulk, and how far samples lie there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def tail_direction(
     """Choose the direction whose variance comes most from a few samples.
 
     For every direction the excess is variance / robust variance: 1 for a normal bulk, below 1 for
-    two equal halves, 1 + ε·δ² for a group of share ε that lies δ robust deviations out. The direction
-    with the largest excess · variance is taken: far-out groups count, noise directions do not.
+    two equal halves, 1 + ε·δ² for a group of share ε that lies δ robust deviations out. The
+    direction with the largest excess · variance is taken: far-out groups count, noise directions do
+    not.
 
     Parameters
     ----------
@@ -45,9 +46,9 @@ def contrast_direction(
     """Return the direction in which all samples spread most against what is ordinary.
 
     Maximises vᵀΣv / vᵀ(R + ordinary · I)v with Σ the covariance of all samples and R that of their
-    bulk, found by concentration steps. In whitened coordinates I is the spread of the other classes:
-    it keeps directions in which the bulk happens to be very thin from winning by noise. A planted
-    group seldom lies along an eigenvector of Σ, which mixes it with natural variation.
+    bulk, found by concentration steps. In whitened coordinates I is the spread of the other
+    classes: it keeps directions in which the bulk happens to be very thin from winning by noise. A
+    planted group seldom lies along an eigenvector of Σ, which mixes it with natural variation.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def robust_distances(values: NDArray[np.floating]) -> tuple[NDArray[np.float64],
     excess : float
         About 1 for a normal bulk without a group far out.
     """
-    values = values.astype(np.float64, copy=False)
-    middle, scale = robust_location_scale(values)
-    distances = (values - middle) / scale if scale > 0 else np.zeros(len(values))
+    precise: NDArray[np.float64] = values.astype(np.float64, copy=False)
+    middle, scale = robust_location_scale(precise)
+    distances = (precise - middle) / (scale if scale > 0 else 1.0)
     return distances, float((distances**2).mean())

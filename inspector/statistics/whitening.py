@@ -22,7 +22,8 @@ class LeaveOneOutWhitening:
 
     Whitening with the covariance of the group itself, or with one that contains it, would hide a
     planted cluster inside what counts as ordinary spread. With more than 192 columns the rows are
-    first rotated into the 192 directions of largest within-class variance, the group's own included.
+    first rotated into the 192 directions of largest within-class variance, the group's own
+    included.
 
     Parameters
     ----------

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 class Settings:
     """Constants of a search. A round is what one success rate is measured over.
 
+    A round must hold more than 100 pictures: below that a rate of 0.99 means that all of them turn,
+    and no backdoor works every time.
+
     Attributes
     ----------
     batch : int
@@ -34,13 +37,13 @@ class Settings:
     """
 
     batch: int = 24
-    round_steps: int = 4
+    round_steps: int = 5
     success: float = 0.99
     first_weight: float = 1e-3
     increase: float = 1.5
     patience: int = 2
     least_gain: float = 0.99
-    stop_patience: int = 6
+    stop_patience: int = 5
     rate: float = 0.1
 
 

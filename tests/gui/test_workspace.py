@@ -70,6 +70,16 @@ def test_a_second_tag_is_seen_by_undo_although_the_first_one_is_shown(
     assert workspace.tag_bits[7] == 1
 
 
+def test_a_new_selection_shows_its_most_suspicious_sample(workspace: Workspace) -> None:
+    order = workspace.ranked()
+    workspace.select(np.sort(order[10:300]))
+    assert workspace.current == order[10]
+    workspace.select(order[:10], "add")
+    assert workspace.current == order[10]  # It is still selected, so the eye stays on it.
+    workspace.select(order[10:11], "remove")
+    assert workspace.current == order[0]
+
+
 def test_without_a_selection_the_current_sample_is_tagged(workspace: Workspace) -> None:
     workspace.set_current(12)
     assert workspace.tag_selection("suspect")
@@ -206,7 +216,7 @@ def test_a_hundred_thousand_reports_become_a_handful_in_the_windows_thread(qtbot
         threads.add(QThread.currentThread() is feed.thread())
         seen.append(event)
 
-    feed.event.connect(take)
+    feed.arrived.connect(take)
 
     def report() -> None:
         for done in range(100_000):

@@ -279,6 +279,13 @@ def test_safetensors_with_too_many_tensors(tmp_path):
     refused(tmp_path / "m.safetensors", "100,001 tensors")
 
 
+def read_or_refusal(path):
+    try:
+        return read_weights(path).tensors
+    except BadInput as error:
+        return str(error)
+
+
 def test_mutants_are_read_or_refused_and_nothing_else(tmp_path, saved):
     """Damage at random places: one clear line or plain tensors, never another exception."""
     random = np.random.default_rng(7)
@@ -292,9 +299,8 @@ def test_mutants_are_read_or_refused_and_nothing_else(tmp_path, saved):
             for place in random.integers(0, len(damaged), random.integers(1, 6)):
                 damaged[place] = random.integers(256)
             path.write_bytes(bytes(damaged[: random.integers(1, len(damaged) + 1)]))
-            try:
-                tensors = read_weights(path).tensors
-            except BadInput as error:
-                assert "weights_only" not in str(error)
+            outcome = read_or_refusal(path)
+            if isinstance(outcome, str):
+                assert "weights_only" not in outcome
             else:
-                assert all(type(tensor) is torch.Tensor for tensor in tensors.values())
+                assert all(type(tensor) is torch.Tensor for tensor in outcome.values())

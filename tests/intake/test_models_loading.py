@@ -1,4 +1,4 @@
-"""What weights do not show is found by measuring: planted scales, layouts and orders of channels."""
+"""What weights do not show is found by measuring: planted scales, layouts, channel orders."""
 
 from __future__ import annotations
 
@@ -271,14 +271,13 @@ def test_cancelling_stops_it(tmp_path):
 def test_progress_never_falls(tmp_path):
     path, data, _ = trained_plain(tmp_path)
 
-    class Record(Control):
-        seen: list[int] = []
+    seen = []
 
+    class Record(Control):
         def progress(self, stage, done, total, text=""):
             assert stage == "model"
-            self.seen.append(done)
+            seen.append(done)
 
-    control = Record()
-    load_model(path, data, control=control)
-    assert control.seen == sorted(control.seen)
-    assert len(control.seen) > 10
+    load_model(path, data, control=Record())
+    assert seen == sorted(seen)
+    assert len(seen) > 10

@@ -1,4 +1,4 @@
-"""Networks that others trained, on the real images: the accuracy that is known for them comes out."""
+"""Networks that others trained, on real images: the accuracy known for them comes out."""
 
 from __future__ import annotations
 

@@ -57,11 +57,9 @@ def test_pickle_protocols(tmp_path, weights, protocol, zipped):
     if protocol < 4:
         same(read_weights(path).tensors, weights)
         return
-    # torch's reader of plain weights knows protocols 2 and 3 and a part of the later ones.
-    try:
-        same(read_weights(path).tensors, weights)
-    except BadInput as error:
-        assert "weights_only" not in str(error)
+    # torch's reader of plain weights knows protocols 2 and 3 only (torch 2.15).
+    with pytest.raises(BadInput, match="damaged"):
+        read_weights(path)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +179,7 @@ def test_files_without_weights(tmp_path, loaded, text):
 
 def test_data_given_as_model(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"PK\x05\x06" + bytes(18))
-    with pytest.raises(BadInput, match="x.npz is"):
+    with pytest.raises(BadInput, match=r"x\.npz is"):
         read_weights(tmp_path / "x.npz")
     (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + bytes(12))
     with pytest.raises(BadInput, match="--data"):

@@ -16,7 +16,8 @@ PROBE = r"""
 import json, os, socket, subprocess, sys
 from pathlib import Path
 from inspector.intake.sandbox import lock_down
-evidence, derived, outside, parent = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+evidence, derived, outside = map(Path, sys.argv[1:4])
+parent = int(sys.argv[4])
 layers = lock_down([evidence, evidence / "missing"], derived)
 done = {}
 def attempt(name, act):
@@ -49,8 +50,10 @@ attempt("temporary file", lambda: tempfile.NamedTemporaryFile().close())
 import inspector.places
 attempt("own resources", lambda: list(inspector.places.resources().iterdir()))
 import threading
-thread = threading.Thread(target=lambda: attempt("thread outside", lambda: (outside / "secret.txt").read_text()))
-thread.start(); thread.join()
+read = (outside / "secret.txt").read_text
+thread = threading.Thread(target=lambda: attempt("thread outside", read))
+thread.start()
+thread.join()
 print(json.dumps({"layers": layers, "done": done}))
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,8 @@ that the choice does not depend on the machine."""
 
 _BATCH_OPERATIONS = 4e9  # between two looks at the control: 0.1 s at 40 GFLOP/s
 _LOSS_CAP = 20.0  # nats; one wild answer must not decide
-_TEMPERATURES = [2.0**power for power in range(-4, 5)]
+# Down to a half only: a network that answers right but without any certainty was not trained so.
+_TEMPERATURES = [2.0**power for power in range(-1, 5)]
 _UNCHANGED = _TEMPERATURES.index(1.0)
 _NOTABLE = 0.01  # nats; smaller differences of loss mean nothing, however certain they are
 
@@ -119,32 +120,44 @@ class Chooser:
         # are enough to tell layouts apart.
         start = [point.scaled(scale) for point in points for scale in usual[:3]]
         best = self.best(start)
-        for wider in (self._channel_orders, _activations):
-            if best.accuracy < 1.5 * self.guessing:
+        for wider in (_activations, self._channel_orders):
+            if self._hopeless(best):
                 # Nothing works yet: what else can be wrong is varied together with the layout.
-                start = [other for setting in start for other in wider(setting)]
-                best = self.best(start)
+                best = self.best([other for setting in start for other in wider(setting)])
         for sweep in range(3):
             before = best.setting
             if sweep and len(points) > 1:
                 # With a wrong activation all layouts look alike; now that it is chosen, look again.
                 best = self.best([carried(point, best.setting) for point in points])
+            scaled = [best.setting.scaled(scale) for scale in usual]
+            best = self.best(scaled, less_likely)
+            best = self.best(self._channel_orders(best.setting))
             for place in range(len(refinements(best.setting))):
                 best = self.best(refinements(best.setting)[place])
-            best = self.best([best.setting.scaled(scale) for scale in usual])
-            best = self.best(self._channel_orders(best.setting))
             if best.setting == before:
                 break
         return best
 
-    @property
-    def guessing(self) -> float:
-        """Accuracy of always answering the commonest class of the sample."""
+    def _hopeless(self, trial: Trial) -> bool:
+        """Tell whether a setting is hardly better than always answering the commonest class."""
         labels = self.sample.labels
-        return float(np.bincount(labels[labels >= 0]).max() / len(labels))
+        chance = float(np.bincount(labels[labels >= 0]).max() / len(labels))
+        # With two unequal classes half as much again is out of reach.
+        return trial.accuracy < min(1.5 * chance, (1 + chance) / 2)
 
-    def best(self, settings: Sequence[Setting]) -> Trial:
-        """Measure settings against each other; take the first that is not clearly worse."""
+    def best(
+        self, settings: Sequence[Setting], worse: Callable[[Trial, Trial], bool] | None = None
+    ) -> Trial:
+        """Measure settings against each other; take the first that is not clearly worse.
+
+        Parameters
+        ----------
+        settings : sequence of Setting
+            The preferred ones first.
+        worse : callable
+            `less_accurate` (the default) or `less_likely`.
+        """
+        worse = worse or less_accurate
         trials = [trial for trial in map(self.prepare, settings) if trial is not None]
         if not trials:
             raise BadInput(
@@ -157,8 +170,8 @@ class Chooser:
                 affordable = int(operations / max(trial.trace.operations, 1.0))
                 self._extend(trial, min(images, len(self.sample), max(affordable, 24)))
             leader = max(trials, key=lambda trial: (trial.accuracy, -float(trial.loss.mean())))
-            trials = [trial for trial in trials if not clearly_worse(trial, leader)]
-            if len(trials) == 1:
+            trials = [trial for trial in trials if not worse(trial, leader)]
+            if len(trials) == 1 or self._hopeless(leader):
                 break
         return trials[0]
 
@@ -255,23 +268,36 @@ def measure(
     return np.concatenate(correct), np.concatenate(losses, axis=1)
 
 
-def clearly_worse(trial: Trial, leader: Trial) -> bool:
-    """Tell whether a setting is worse than the leader by more than chance, image by image.
+def less_accurate(trial: Trial, leader: Trial) -> bool:
+    """Tell whether a setting is less accurate than the leader by more than chance.
 
     Images on which both are right or both are wrong say nothing (McNemar 1947), so settings that
-    differ by a percent are told apart on a few hundred images. Where accuracies agree, losses are
-    compared at the best temperature of each.
+    differ by a percent are told apart on a few hundred images.
     """
+    gain, discordant = _gain(trial, leader)
+    return gain > 2.5 * math.sqrt(discordant)
+
+
+def less_likely(trial: Trial, leader: Trial) -> bool:
+    """Tell whether a setting is less accurate, or as accurate with a clearly higher loss.
+
+    For the scale of pixel values, which changes the loss of almost every image. Not for layers: on
+    easy data another activation than the one it was trained with can have a lower loss.
+    """
+    if less_accurate(trial, leader):
+        return True
     count = min(len(trial.correct), len(leader.correct))
     if trial is leader or count < 20:
         return False
-    difference = leader.correct[:count].astype(int) - trial.correct[:count]
-    gain, discordant = int(difference.sum()), int(np.abs(difference).sum())
-    if gain > 2.5 * math.sqrt(discordant):
-        return True
     excess = trial.loss[:count] - leader.loss[:count]
     spread = float(excess.std(ddof=1)) / math.sqrt(count)
-    return gain >= 0 and float(excess.mean()) > max(4 * spread, _NOTABLE)
+    return _gain(trial, leader)[0] >= 0 and float(excess.mean()) > max(4 * spread, _NOTABLE)
+
+
+def _gain(trial: Trial, leader: Trial) -> tuple[int, int]:
+    count = min(len(trial.correct), len(leader.correct))
+    difference = leader.correct[:count].astype(int) - trial.correct[:count]
+    return int(difference.sum()), int(np.abs(difference).sum())
 
 
 def _key(candidate: Candidate) -> str:

@@ -26,7 +26,7 @@ CHOOSING_SAMPLE = 500
 FINAL_SAMPLE = 2000
 """Images on which the accuracy is measured that is reported."""
 
-_FINAL_OPERATIONS = 2e12
+_FINAL_OPERATIONS = 1e12
 _DECODE_STEP = 64
 
 

@@ -1,0 +1,110 @@
+"""Contexts made of numbers alone, with a planted group: milliseconds, no network, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.api import Context
+
+SIDE = 16
+"""Height and width of the made-up thumbnails, pixels."""
+
+
+def planted_signals(
+    n: int = 200, classes: int = 4, rate: float = 0.05, seed: int = 0, width: int = 24
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Return every signal of a made-up case, and which samples are planted.
+
+    Planted samples come from all classes, carry the label 0 and a bright corner, and lie in a
+    direction of their own in activation space, as a backdoor that the network has learned does.
+
+    Parameters
+    ----------
+    n, classes : int
+        Samples and classes.
+    rate : float
+        Share of planted samples.
+    seed : int
+    width : int
+        Columns of the activations.
+
+    Returns
+    -------
+    signals : dict of str to ndarray
+        All names of `inspector.api.SIGNALS`.
+    planted : ndarray, shape (n,), bool
+    """
+    random = np.random.default_rng(seed)
+    kind = np.arange(n) % classes
+    planted = np.zeros(n, np.bool_)
+    planted[random.permutation(n)[: round(rate * n)]] = True
+    labels = np.where(planted, 0, kind).astype(np.int32)
+    centres = 4 * random.standard_normal((classes, width))
+    trigger = 10 * random.standard_normal(width) / np.sqrt(width)
+    inner = centres[kind] * np.where(planted, 0.4, 1.0)[:, None] + random.standard_normal(
+        (n, width)
+    )
+    inner += planted[:, None] * (trigger + 0.5 * centres[0])
+    activations = np.maximum(inner, 0).astype(np.float32)
+    logits = (activations @ centres.T / width).astype(np.float32)
+    logits[planted, 0] += 8
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    residuals = odds / odds.sum(axis=1, keepdims=True)
+    loss = -np.log(np.maximum(residuals[np.arange(n), labels], 1e-30))
+    residuals[np.arange(n), labels] -= 1
+    signals: dict[str, NDArray[Any]] = {
+        "labels": labels,
+        "logits": logits,
+        "activations": activations,
+        "residuals": residuals.astype(np.float32),
+        "loss": loss.astype(np.float32),
+        "predicted": logits.argmax(axis=1).astype(np.int32),
+        "thumbnails": _pictures(kind, planted, random),
+        "gradients": random.standard_normal((n, 8)).astype(np.float32),
+    }
+    return signals, planted
+
+
+def _pictures(
+    kind: NDArray[np.int64], planted: NDArray[np.bool_], random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Draw a smooth picture per class with a little noise, and a bright corner where planted."""
+    ramp = np.linspace(0, np.pi, SIDE)
+    waves = [
+        100 + 60 * np.outer(np.cos((1 + k % 3) * ramp + k), np.cos((1 + k // 3) * ramp))
+        for k in range(int(kind.max(initial=0)) + 1)
+    ]
+    pictures = np.stack(waves)[kind] + random.normal(0, 6, (len(kind), SIDE, SIDE))
+    pictures[planted, -3:, -3:] = 255
+    return pictures.clip(0, 255).astype(np.uint8)[..., None]
+
+
+def context_of(
+    signals: dict[str, NDArray[Any]],
+    classes: int,
+    seed: int = 0,
+    cancelled: Callable[[], None] = lambda: None,
+) -> Context:
+    """Return a context over signals, whose images are the thumbnails."""
+    pictures = signals["thumbnails"]
+
+    def images(rows: Sequence[int]) -> list[NDArray[np.uint8]]:
+        return [pictures[int(row)].copy() for row in rows]
+
+    names = [f"class {index}" for index in range(classes)]
+    return Context(signals, names, seed, cancelled, images)
+
+
+def planted_context(
+    n: int = 200, classes: int = 4, rate: float = 0.05, seed: int = 0
+) -> tuple[Context, NDArray[np.bool_]]:
+    """Return a context with every signal, and which of its samples are planted.
+
+    See `planted_signals` for the parameters.
+    """
+    signals, planted = planted_signals(n, classes, rate, seed)
+    return context_of(signals, classes, seed), planted
