@@ -17,7 +17,7 @@ from inspector.errors import InspectorError
 
 TARGET = 3
 RATE = 0.03
-PATCH = Patch(size=3)
+PATCH = Patch(size=4)
 HELD_OUT = 297
 """Digits that the network never sees, to measure it on."""
 

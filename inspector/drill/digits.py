@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 16
+SIDE = 24
 """Pixels on a side after scaling up: enough for two poolings, and for a patch to have a corner."""
 
 

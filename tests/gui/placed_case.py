@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from planted_case import plant, put_array
 
+from inspector.case import Case
+
 ISLAND = (40.0, 40.0)
 """Middle of the island on the PCA map; everything else lies within 12 of the origin."""
 
@@ -41,3 +43,18 @@ def _template(n: int) -> tuple[Path, NDArray[np.bool_]]:
     put_array(case, "activations", activations)
     case.close()
     return path, poison
+
+
+def place_labels_only(path: Path, n: int = 60) -> None:
+    """Write a case as it is right after intake: labels and names, nothing that a model answered."""
+    case = Case.create(path)
+    case.set(
+        "dataset",
+        {"format": "idx", "n": n, "class_names": ["a", "b"], "digest": "ab" * 32, "notes": []},
+    )
+    locators = [f"train#{row}".encode() for row in range(n)]
+    offsets = np.cumsum([0, *(len(text) for text in locators)]).astype(np.int64)
+    put_array(case, "labels", (np.arange(n) % 2).astype(np.int32))
+    put_array(case, "locator_bytes", np.frombuffer(b"".join(locators), np.uint8))
+    put_array(case, "locator_offsets", offsets)
+    case.close()

@@ -112,6 +112,8 @@ def test_the_stem_of_a_resnet_is_found(tmp_path, stride, pool):
     wanted = "stride 2, pooling" if pool else "stride 1, no pooling"
     assert chosen["stem"] == wanted
     assert model.accuracy > 0.9
+    again = SuspectModel.from_spec(model.spec(), tmp_path / "m.pt")
+    assert again.spec() == model.spec()
 
 
 def test_layers_and_head_can_be_taken(tmp_path):
@@ -158,7 +160,7 @@ def test_another_file_under_the_same_name_is_noticed(tmp_path):
         {"network": "shell"},
         {"args": {"num_classes": 4}},
         {"args": 5},
-        {"name": "resnet18"},
+        {"network": "resnet18"},
         {"family": None},
         {"preprocess": {}},
     ],

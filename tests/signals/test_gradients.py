@@ -141,7 +141,7 @@ def test_inner_products_survive_the_projection(make_model):
     errors = []
     for seed in range(20):
         sketch = GradientSketch(network, 4, k, seed)
-        found = sketch.project({name: part for name, part in _by_name(network, exact)})
+        found = sketch.project(dict(_by_name(network, exact)))
         errors.append((found @ found.T - gram).numpy())
     errors = np.stack(errors)
     assert np.abs(errors.mean(0)).max() < 4 / np.sqrt(20 * k) * 2

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from signal_evidence import SmallNet, suspect
 
 from inspector.errors import InspectorError
 from inspector.signals import compute_signals, one_pass, store, writing
@@ -22,7 +24,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {here!r})
 import numpy as np, torch
-from conftest import MemoryDataset, SmallNet, suspect
+from signal_evidence import MemoryDataset, SmallNet, suspect
 from inspector.signals import compute_signals, writing
 
 class Slow(MemoryDataset):
@@ -32,11 +34,11 @@ class Slow(MemoryDataset):
 
 writing.CHUNK_SECONDS = 0.0
 torch.manual_seed(0)
-images = list(np.random.default_rng(1).integers(0, 256, (400, 8, 8, 1), dtype=np.uint8))
+images = list(np.random.default_rng(1).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8))
 images[7] = "broken"
 model = suspect(SmallNet())
 model.operations = 1e9
-data = Slow(images, np.arange(400) % 4, Path({root!r}))
+data = Slow(images, np.arange(200) % 4, Path({root!r}))
 compute_signals(model, data, Path({folder!r}), batch=4, sketch=3)
 """
 
@@ -52,15 +54,11 @@ def every_block_is_a_chunk(monkeypatch):
 
 @pytest.fixture
 def evidence(make_model, make_data):
-    """A model and 400 samples, one unreadable, so costly that blocks are small."""
-    import torch
-
-    from conftest import SmallNet, suspect
-
+    """A model and 200 samples, one unreadable, so costly that blocks are small."""
     torch.manual_seed(0)
     model = suspect(SmallNet())
     model.operations = 1e9
-    images = list(np.random.default_rng(1).integers(0, 256, (400, 8, 8, 1), dtype=np.uint8))
+    images = list(np.random.default_rng(1).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8))
     images[7] = "broken"
     return model, make_data(images=images)
 
@@ -73,7 +71,7 @@ def test_a_killed_pass_goes_on_and_ends_with_the_same_bytes(evidence, tmp_path):
     try:
         progress = folder / store.PROGRESS
         deadline = time.monotonic() + 120
-        while not (progress.exists() and json.loads(progress.read_bytes())["done"] >= 40):
+        while not (progress.exists() and json.loads(progress.read_bytes())["done"] >= 30):
             assert victim.poll() is None, "the pass ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -81,7 +79,7 @@ def test_a_killed_pass_goes_on_and_ends_with_the_same_bytes(evidence, tmp_path):
         victim.send_signal(signal.SIGKILL)
         victim.wait()
     resumed = compute_signals(model, data, folder, batch=4, sketch=3)
-    assert 40 <= resumed.resumed_from < 400
+    assert 30 <= resumed.resumed_from < 200
     whole = compute_signals(model, data, tmp_path / "whole", batch=4, sketch=3)
     assert whole.resumed_from == 0
     assert all_bytes(resumed) == all_bytes(whole)
@@ -91,18 +89,11 @@ def test_a_killed_pass_goes_on_and_ends_with_the_same_bytes(evidence, tmp_path):
 def test_a_finished_pass_is_not_computed_again(evidence, tmp_path, monkeypatch):
     model, data = evidence
     first = compute_signals(model, data, tmp_path / "s")
-    monkeypatch.setattr(data, "decode_batch", lambda rows: pytest.fail("decoded again"))
-    monkeypatch.setattr(one_pass, "frame_of", lambda *a, **k: one_pass.Decoder and _frame(first))
+    monkeypatch.setattr(one_pass.Decoder, "block", lambda *_: pytest.fail("decoded again"))
     again = compute_signals(model, data, tmp_path / "s")
-    assert again.resumed_from == 400
+    assert again.resumed_from == 200
     assert again.unreadable == [(7, "broken")]
     assert again.seconds >= first.seconds
-
-
-def _frame(signals):
-    from inspector.signals.thumbnails import Frame
-
-    return Frame(*signals.get("thumbnails").shape[1:])
 
 
 @pytest.mark.parametrize(
@@ -157,8 +148,10 @@ def test_damaged_files_are_computed_again(evidence, tmp_path, harm):
 
 
 @pytest.mark.usefixtures("every_block_is_a_chunk")
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("pwrite", errno.ENOSPC), ("pwrite", errno.EDQUOT), ("fsync", errno.EIO)],
+)
 def test_a_disk_that_fills_is_one_clear_line_and_loses_nothing(
     evidence, tmp_path, monkeypatch, number, call
 ):
@@ -169,7 +162,7 @@ def test_a_disk_that_fills_is_one_clear_line_and_loses_nothing(
     def refusing(*arguments):
         nonlocal calls
         calls += 1
-        if calls > 150:
+        if calls > 100:
             raise OSError(number, os.strerror(number))
         return real(*arguments)
 
@@ -181,7 +174,7 @@ def test_a_disk_that_fills_is_one_clear_line_and_loses_nothing(
     assert os.strerror(number) in caught.value.why
     assert "Free space" in caught.value.fix
     resumed = compute_signals(model, data, tmp_path / "s", batch=4)
-    assert 0 < resumed.resumed_from < 400
+    assert 0 < resumed.resumed_from < 200
     assert all_bytes(resumed) == all_bytes(compute_signals(model, data, tmp_path / "t", batch=4))
 
 
@@ -200,11 +193,19 @@ def test_wherever_the_disk_fills_the_next_run_ends_the_same(evidence, tmp_path, 
         return real(*arguments)
 
     monkeypatch.setattr(os, "pwrite", refusing)
-    for number in range(0, 60, 3):
+    for number in range(0, 1000, 3):
         folder = tmp_path / str(number)
         limit, calls = number, 0
-        with pytest.raises(InspectorError, match="No space left on device"):
-            compute_signals(model, data, folder, rows=rows, batch=8)
+        refusal = ""
+        try:
+            found = compute_signals(model, data, folder, rows=rows, batch=8)
+        except InspectorError as error:
+            refusal = str(error)
+        if not refusal:
+            assert number > 30
+            assert all_bytes(found) == whole
+            return
+        assert "No space left on device" in refusal
         limit = 10**6
         assert all_bytes(compute_signals(model, data, folder, rows=rows, batch=8)) == whole
 
@@ -216,7 +217,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_computed(
     monkeypatch.setattr(one_pass, "_RESERVE", 1 << 60)
     with pytest.raises(InspectorError, match="do not fit on the disk") as caught:
         compute_signals(model, data, tmp_path / "s")
-    assert "400 samples" in caught.value.what
+    assert "200 samples" in caught.value.what
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(evidence, tmp_path):

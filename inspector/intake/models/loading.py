@@ -193,6 +193,8 @@ def _suspect(
     details = [
         choices[key] for key in ("stem", "layout", "activation", "pooling") if key in choices
     ]
+    if candidate.family == "torchvision" and choices.get("stem") == "stride 2, pooling":
+        details.remove("stride 2, pooling")  # as torchvision has it
     notes = [*weights.notes]
     if not trial.trace.head:
         notes.append(

@@ -123,10 +123,8 @@ class SuspectModel:
             candidate = Candidate(
                 str(spec["family"]), str(spec["name"]), str(spec["network"]), dict(spec["args"])
             )
-            fitting = recognise(weights.tensors, candidate.name)
-            if candidate.family not in ("builtin", "torchvision"):
-                raise KeyError(candidate.family)
-            if candidate.network not in {other.network for other in fitting}:
+            known = {(other.family, other.network) for other in recognise(weights.tensors)}
+            if (candidate.family, candidate.network) not in known:
                 raise KeyError(candidate.network)
             network = build_network(candidate, weights.tensors)
         except (KeyError, TypeError, ValueError) as error:
