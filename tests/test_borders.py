@@ -58,7 +58,9 @@ def test_the_source_never_unpickles_or_runs_evidence() -> None:
         for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
             code = line.split("#")[0]
             if file.name == "loading.py" and file.parent.name == "detectors":
-                code = code.replace("exec(compile(", "")  # A plugin is code that the user installed.
+                code = code.replace(
+                    "exec(compile(", ""
+                )  # A plugin is code that the user installed.
             assert not forbidden.search(code), f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
             if re.search(r"\btorch\.load\(", code):
                 loads.append((file, number))

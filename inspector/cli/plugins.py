@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from inspector.engine.client import Engine
 from inspector.places import user_plugins
@@ -35,26 +33,17 @@ def detectors_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"detectors": rows}, indent=2, ensure_ascii=True))
         return
-    table = Table("id", "title", "version", "needs", "extra passes", "origin", "state", box=None)
     for row in rows:
         info = row["info"] or {}
-        table.add_row(
-            *(
-                str(cell).replace("[", "\\[")
-                for cell in (
-                    row["id"] or Path(row["file"] or "?").name,
-                    info.get("title", ""),
-                    info.get("version", ""),
-                    ", ".join(info.get("needs", ())),
-                    f"{info.get('passes', 0):g}" if info else "",
-                    row["origin"],
-                    row["status"]
-                    if row["status"] == "ready"
-                    else f"{row['status']}: {row['cause']}",
-                )
-            )
-        )
-    Console(highlight=False).print(table)
+        name = row["id"] or Path(row["file"] or "?").name
+        if row["status"] != "ready":
+            click.echo(f"{name}  ({row['origin']})  BROKEN: {row['cause']}")
+            continue
+        passes = float(info["passes"])
+        cost = f"{passes:g} extra passes over the data" if passes else "no extra pass"
+        click.echo(f"{name}  {info['version']}  ({row['origin']})  {info['title']}")
+        click.echo(f"    {info['summary']}")
+        click.echo(f"    needs {', '.join(info['needs'])}; costs {cost}")
     click.echo(f"Drop your own detectors into {user_plugins()}")
 
 

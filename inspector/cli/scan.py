@@ -148,7 +148,7 @@ def scan_command(
         seed=seed,
         sketch=gradients,
     )
-    options.check()  # Before a case folder is made for evidence that is not there.
+    options.check(case_path)  # Before a folder is made for evidence that is not there.
     with open_or_create(case_path) as case:
         with investigating(case) as investigation:
             investigation.scan(options)

@@ -117,9 +117,9 @@ def _what_p_means(counts: dict[int, tuple[int, int]], testable: Sequence[int]) -
     level = LEVEL / len(testable)
     smallest = [smallest_significant_group(*counts[label], level) for label in testable]
     span = (
-        f"{smallest[0]:,}"
+        f"{smallest[0]:,} samples"
         if min(smallest) == max(smallest)
-        else f"{min(smallest):,} to {max(smallest):,}, depending on the class,"
+        else f"{min(smallest):,} to {max(smallest):,} samples, depending on the class,"
     )
     return [
         "A class p-value says that the class holds a group which its verified sample lacks, not "
@@ -127,8 +127,8 @@ def _what_p_means(counts: dict[int, tuple[int, int]], testable: Sequence[int]) -
         f'"high" in at most {LEVEL:.0%} of scans.',
         "p-values hold if the verified samples were drawn at random from their class, not picked "
         "by look or by score, and if poison among them was recognised.",
-        f"Resolution: a planted group below {span} samples cannot become significant at all with "
-        "this many verified, even if it outranks everything else.",
+        f"Resolution: with this many verified, a planted group of fewer than {span} cannot become "
+        "significant at all, even if it outranks everything else.",
     ]
 
 

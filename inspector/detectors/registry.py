@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,11 +97,15 @@ def load_file(path: Path, origin: str = "plugin folder") -> list[Entry]:
     """Return an entry for each detector of a drop-in, or one that says what is wrong with it."""
     try:
         module, sha256 = execute(path)
-        candidates = detectors_in(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return [_broken(error, origin, path, _digest_or_nothing(path))]
+    try:
+        candidates = detectors_in(module)
+    except Exception as error:
+        sys.modules.pop(module.__name__, None)
+        return [_broken(error, origin, path, sha256)]
     return [_entry(candidate, origin, path, sha256) for candidate in candidates]
 
 

@@ -44,7 +44,7 @@ def start(case: Path | None) -> int:
     window.show()
     # The panels import pyqtgraph: after the first picture, not before.
     if case is None:
-        QTimer.singleShot(50, window, window.build_panels)
+        QTimer.singleShot(50, window, window.prebuild_panels)
     else:
         QTimer.singleShot(0, window, lambda: window.opening.open(case))
     try:

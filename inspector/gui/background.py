@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspector.case import Case
 from inspector.errors import BadInput, Cancelled, InspectorError
 
+if TYPE_CHECKING:
+    from inspector.engine.client import Engine
+
+_LOOK = 0.3
+"""Seconds between two looks whether the analyst cancelled."""
 Emit = Callable[[dict[str, Any]], None]
 Check = Callable[[], None]
 
@@ -111,10 +116,20 @@ def start_demo(folder: Path, emit: Emit) -> BackgroundJob:
         engine = Engine(folder, report)
         engine.start()
         try:
-            engine.wait(engine.submit("demo", folder=str(folder), seed=0))
+            number = engine.submit("demo", folder=str(folder), seed=0)
+            while not _is_over(engine, number):
+                check()
         finally:
-            engine.close()
-        check()
+            engine.close(timeout=1.0)
         return {"folder": str(folder)}
 
     return BackgroundJob("demo", work, emit)
+
+
+def _is_over(engine: Engine, number: int) -> bool:
+    """Wait a moment for a job of an engine; True once it has ended well."""
+    try:
+        engine.wait(number, timeout=_LOOK)
+    except TimeoutError:
+        return False
+    return True

@@ -23,20 +23,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from inspector import __version__
 from inspector.gui import layouts, theme
 from inspector.gui.commands import Commands
 from inspector.gui.filter_bar import FilterBar
 from inspector.gui.message_bar import MessageBar
 from inspector.gui.opening import Opening
 from inspector.gui.plain import plain
-from inspector.gui.start_page import StartPage, environment_line
+from inspector.gui.start_page import StartPage
 from inspector.gui.status_line import StatusLine
 from inspector.gui.workspace import Workspace
 
 if TYPE_CHECKING:
     from inspector.gui.palette import Palette
     from inspector.gui.quick_look import QuickLook
+
+CENTRE: tuple[tuple[str, str, str, str], ...] = (
+    ("map", "", "map_panel", "MapPanel"),
+    ("gallery", "", "gallery", "GalleryPanel"),
+)
+"""Like `DOCKS`, for the middle of the window: no title."""
 
 DOCKS: tuple[tuple[str, str, str, str], ...] = (
     ("case", "Case", "case_panel", "CasePanel"),
@@ -146,29 +151,39 @@ class MainWindow(QMainWindow):
         return bar
 
     def build_panels(self) -> None:
-        """Make map, gallery and docks, unless they are there."""
-        if self.middle is not None:
-            return
-        from inspector.gui.gallery import GalleryPanel
-        from inspector.gui.map_panel import MapPanel
+        """Make map, gallery and docks, as far as they are not there."""
+        while self._build_next():
+            pass
 
-        self.middle = QSplitter(Qt.Orientation.Vertical, self)
-        self.middle.setChildrenCollapsible(False)
-        for key, panel in (("map", MapPanel), ("gallery", GalleryPanel)):
-            self.panels[key] = panel(self.workspace, self.middle)
-            self.middle.addWidget(self.panels[key])
-        self.pages.addWidget(self.middle)
-        switches = self.commands.menus["View"]
-        switches.addSeparator()
-        for key, title, module, name in DOCKS:
-            panel_class = getattr(importlib.import_module(f"inspector.gui.{module}"), name)
+    def prebuild_panels(self) -> None:
+        """Make the panels one by one between events, so that the window answers meanwhile."""
+        if self._build_next():
+            QTimer.singleShot(0, self, self.prebuild_panels)
+
+    def _build_next(self) -> bool:
+        """Make one panel; False when all are there."""
+        if self.middle is None:
+            self.middle = QSplitter(Qt.Orientation.Vertical, self)
+            self.middle.setChildrenCollapsible(False)
+            self.pages.addWidget(self.middle)
+            self.commands.menus["View"].addSeparator()
+        for key, title, module, name in (*CENTRE, *DOCKS):
+            if key in self.panels:
+                continue
+            panel = getattr(importlib.import_module(f"inspector.gui.{module}"), name)
+            if not title:
+                self.panels[key] = panel(self.workspace, self.middle)
+                self.middle.addWidget(self.panels[key])
+                return True
             dock = QDockWidget(title, self)
             dock.setObjectName(key)
-            self.panels[key] = panel_class(self.workspace, dock)
-            dock.setWidget(self.panels[key])
             dock.hide()
+            self.panels[key] = panel(self.workspace, dock)
+            dock.setWidget(self.panels[key])
             self.docks[key] = dock
-            switches.addAction(dock.toggleViewAction())
+            self.commands.menus["View"].addAction(dock.toggleViewAction())
+            return True
+        return False
 
     def _on_case(self, case: object) -> None:
         if case is None:
@@ -331,15 +346,9 @@ class MainWindow(QMainWindow):
         dialog.show()
 
     def _about(self) -> None:
-        box = QMessageBox(self)
-        box.setWindowTitle("About Inspector")
-        box.setIconPixmap(theme.window_icon().pixmap(64, 64))
-        box.setText(f"Inspector {__version__}")
-        box.setInformativeText(
-            "A forensic inspector for poisoned training data and backdoored image classifiers.\n\n"
-            + environment_line()
-        )
-        box.exec()
+        from inspector.gui.about import show_about
+
+        show_about(self)
 
     # ---- the window's own events ----------------------------------------------------------------
 

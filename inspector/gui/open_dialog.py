@@ -268,7 +268,7 @@ class OpenDialog(QDialog):
         workspace, place, options = self._workspace, self.case.path(), self.options()
         assert place is not None
         try:
-            options.check()
+            options.check(place)
         except InspectorError as error:
             return str(error)
         said: list[str] = []

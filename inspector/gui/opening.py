@@ -86,6 +86,10 @@ class Opening(QObject):
             number += 1
             folder = places.user_state() / f"demo-{number}"
         self._making_demo = self._workspace.start_demo(folder)
+        if self._making_demo:
+            # The engine needs seconds to start, in which it reports nothing.
+            text = "Starting the engine"
+            self.progressed.emit({"event": "progress", "done": 0, "total": 0, "text": text})
 
     def on_event(self, event: Event) -> None:
         """Follow the demo; scan it when its evidence is there."""

@@ -108,20 +108,29 @@ def _krylov_space(
     """Return an orthonormal basis of block, A·block, … and what the operator makes of it."""
     blocks: list[NDArray[np.float64]] = []
     images: list[NDArray[np.float64]] = []
-    room = len(block)
     for _ in range(depth):
-        for _twice in range(2):  # one sweep of Gram-Schmidt loses orthogonality to rounding
-            for done in blocks:
-                block = block - done @ (done.T @ block)
-        block = np.linalg.qr(block)[0][:, : room - sum(done.shape[1] for done in blocks)]
+        block = _new_directions(block, blocks)
         if not block.shape[1]:
             break
-        for done in blocks:
-            block = block - done @ (done.T @ block)
         blocks.append(block)
         images.append(apply(block))
         block = images[-1]
     return np.hstack(blocks), np.hstack(images)
+
+
+def _new_directions(
+    block: NDArray[np.float64], known: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return an orthonormal basis of what the block adds to orthonormal blocks; may be empty."""
+    for _ in range(2):  # one sweep of Gram-Schmidt loses orthogonality to rounding
+        lengths = np.linalg.norm(block, axis=0)
+        for done in known:
+            block = block - done @ (done.T @ block)
+        basis, triangle = np.linalg.qr(block)
+        # A column that shrank to rounding adds nothing, and QR fills its place with anything.
+        new = np.abs(np.diag(triangle)) > 1e-10 * max(float(lengths.max(initial=0)), 1e-300)
+        block = basis[:, new]
+    return block
 
 
 def principal_components(

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from inspector.api import Verdict
+from inspector.api import VERDICTS, Verdict
 from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES, anomaly_index
 from inspector.triggers.result import TriggerResult, finite
 
 LEAST_SUCCESS = 0.8
 """Lower end of the success interval that a significant trigger needs: fewer is no backdoor."""
+
+CLEAR = 0.01
+"""Largest p-value for "medium". Above it a trigger may be an easy class: bags of the clean
+Fashion-MNIST come out between 0.02 and 0.3."""
 
 NEVER_CLEAN = (
     "That no trigger was found never means that the model is clean: blended, warped, clean-label and "
@@ -45,8 +49,8 @@ def trigger_document(
     -------
     dict
         ``classes`` (index, name, method, anomaly, threshold, p_value, success_rate,
-        success_interval, mask_l1, significant, and the rest of `TriggerResult.summary` without the
-        history), ``verdict`` and ``caveats``. JSON-able; what is not assessed is None.
+        success_interval, mask_l1, significant, verdict, and the rest of `TriggerResult.summary`
+        without the history), ``verdict`` (the worst) and ``caveats``. JSON-able; what is not assessed is None.
     """
     anomaly = anomaly_index([result.comparable_l1 for result in results])
     classes: list[dict[str, Any]] = []
@@ -55,28 +59,26 @@ def trigger_document(
         works = result.reached and result.success_interval[0] >= LEAST_SUCCESS
         summary = result.summary()
         del summary["history"]
+        significant = bool(works and p_value <= FALSE_ALARMS)
         classes.append(
             {
-                "index": result.class_index,
+                **summary,
                 "name": str(class_names[result.class_index]),
-                "method": result.method,
                 "anomaly": finite(index),
                 "threshold": finite(anomaly.threshold),
                 "p_value": finite(p_value),
-                "significant": bool(works and p_value <= FALSE_ALARMS),
-                **summary,
+                "significant": significant,
+                "verdict": _verdict(significant, p_value),
             }
         )
-    return {"classes": classes, "verdict": _verdict(classes), "caveats": _caveats(results)}
+    worst = max((row["verdict"] for row in classes), key=VERDICTS.index, default="none")
+    return {"classes": classes, "verdict": worst, "caveats": _caveats(results)}
 
 
-def _verdict(classes: list[dict[str, Any]]) -> Verdict:
-    if any(row["significant"] for row in classes):
-        return "medium"
-    near = [row for row in classes if row["reached"] and row["p_value"] is not None]
-    if any(row["p_value"] <= 4 * FALSE_ALARMS for row in near):
-        return "low"
-    return "none"
+def _verdict(significant: bool, p_value: float) -> Verdict:
+    if not significant:
+        return "none"
+    return "medium" if p_value <= CLEAR else "low"
 
 
 def _caveats(results: Sequence[TriggerResult]) -> list[str]:

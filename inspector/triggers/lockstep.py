@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from inspector.api import Control
+from inspector.triggers.descent import Adam
 from inspector.triggers.penalty import Penalty, Settings
 from inspector.triggers.pictures import Pictures, Preprocessing
 from inspector.triggers.preview import Preview
@@ -85,9 +86,8 @@ class Lockstep:
         channels, height, width = pictures.pixels.shape[1:]
         self._mask_theta = torch.full((len(targets), 1, height, width), _FAINT, device=device)
         self._pattern_theta = torch.zeros(len(targets), channels, height, width, device=device)
-        self._adam = torch.optim.Adam(
-            [self._mask_theta, self._pattern_theta], lr=settings.rate, betas=(0.5, 0.9)
-        )
+        self._mask_descent = Adam(self._mask_theta, settings.rate)
+        self._pattern_descent = Adam(self._pattern_theta, settings.rate)
         # Every group draws the same batches: a trigger must not depend on its class's neighbours.
         self._shuffle = torch.Generator().manual_seed(seed)
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
@@ -109,9 +109,8 @@ class Lockstep:
         if chosen is not None:
             self._show(preview, chosen, number, total, mask, pattern)
         # With m = (tanh t + 1) / 2 the slope of m is 2 m (1 - m).
-        self._mask_theta.grad = mask_slope * 2 * mask * (1 - mask)
-        self._pattern_theta.grad = pattern_slope * 2 * pattern * (1 - pattern)
-        self._adam.step()
+        self._mask_descent.step(mask_slope * 2 * mask * (1 - mask))
+        self._pattern_descent.step(pattern_slope * 2 * pattern * (1 - pattern))
 
     def _slopes(
         self, mask: torch.Tensor, pattern: torch.Tensor, running: list[int]
@@ -213,4 +212,3 @@ class Lockstep:
 
 def _to_unit(theta: torch.Tensor) -> torch.Tensor:
     return torch.tanh(theta) / 2 + 0.5
-

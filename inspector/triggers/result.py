@@ -81,7 +81,7 @@ class TriggerResult:
             "reached": self.reached,
             "mask_l1": finite(self.mask_l1),
             "success_rate": finite(self.success_rate),
-            "success_interval": [finite(bound) for bound in self.success_interval],
+            "success_interval": list(self.success_interval) if self.held_out else None,
             "held_out": self.held_out,
             "shape": list(self.pattern.shape),
             "steps": self.steps,

@@ -46,7 +46,7 @@ def test_control_c_leaves_a_case_that_the_same_command_resumes(demo: Path, tmp_p
     assert "Traceback" not in errors
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["dataset"]["assessed"] == 12 * 1797
+    assert json.loads(done.stdout)["dataset"]["assessed"] == 12 * 1500
 
 
 def test_a_killed_engine_is_explained_and_the_scan_goes_on(demo: Path, tmp_path: Path) -> None:

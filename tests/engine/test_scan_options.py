@@ -43,7 +43,7 @@ def test_what_cannot_work_is_refused_before_anything_starts(
 ) -> None:
     record = {**options.as_record(), **change}
     with pytest.raises(BadInput) as refusal:
-        ScanOptions.from_record(record).check()
+        ScanOptions.from_record(record).check(Path("/a.case"))
     assert next(iter(change)) in str(refusal.value)
 
 

@@ -321,6 +321,17 @@ def test_closing_while_a_job_runs_asks_first(
     assert bare.close()
 
 
+def test_panels_are_built_one_per_turn_and_a_case_may_arrive_in_between(
+    bare: MainWindow, tmp_path: Path, poison: NDArray[np.bool_]
+) -> None:
+    bare.prebuild_panels()
+    assert len(bare.panels) == 1
+    assert bare.opening.open(tmp_path / "placed.case")
+    assert set(bare.docks) <= set(bare.panels)
+    assert len(bare.panels) == 10
+    assert bare.panels["map"].isVisible()
+
+
 def test_the_window_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"

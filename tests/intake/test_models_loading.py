@@ -163,6 +163,7 @@ def test_another_file_under_the_same_name_is_noticed(tmp_path):
         {"network": "resnet18"},
         {"family": None},
         {"preprocess": {}},
+        {"preprocess": {"mode": "RGB", "size": [5, 5], "mean": [0, 0, 0], "std": [1, 1, 1]}},
     ],
 )
 def test_a_damaged_description_is_one_clear_line(tmp_path, change):

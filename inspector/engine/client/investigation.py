@@ -85,7 +85,7 @@ class Investigation:
             Bad input, a cancel, or an engine that died; what was finished is in the case.
         """
         options = _absolute(options)
-        options.check()
+        options.check(self.case.path)
         steps.check_same_investigation(self.case, options)
         device = _device(options.device)
         self._begin("scan")
@@ -183,7 +183,7 @@ class Investigation:
                 "Scan first.",
             )
         options = ScanOptions.from_record(recorded)
-        options.check()
+        options.check(self.case.path)
         names = list(self.case.class_names)
         count = int(model["num_classes"])
         wanted = list(range(count)) if classes is None else [int(c) for c in classes]

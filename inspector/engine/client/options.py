@@ -54,13 +54,18 @@ class ScanOptions:
     seed: int = 0
     sketch: int = 0
 
-    def check(self) -> None:
-        """Refuse what cannot work before anything starts.
+    def check(self, case: Path) -> None:
+        """Refuse what cannot work before anything starts, and before the case folder is made.
+
+        Parameters
+        ----------
+        case : Path
+            Folder of the case, there or not.
 
         Raises
         ------
         BadInput
-            A missing file or a value out of range.
+            A missing file, a value out of range, or a case inside the evidence.
         """
         for role, path in (
             ("model", self.model),
@@ -80,6 +85,13 @@ class ScanOptions:
                 raise BadInput(
                     f"--{name} is {value}.", "It counts something.", f"Give {low} or more."
                 )
+        data = Path(self.data).resolve()
+        if data.is_dir() and Path(case).resolve().is_relative_to(data):
+            raise BadInput(
+                f"The case {case} would lie inside the evidence {data}.",
+                "Inspector never writes into evidence.",
+                "Choose a case folder elsewhere.",
+            )
         if self.device not in DEVICES:
             raise BadInput(
                 f"--device is {self.device!r}.", "", f"Choose one of {', '.join(DEVICES)}."

@@ -50,7 +50,7 @@ def check_same_investigation(case: Case, options: ScanOptions) -> None:
     Raises
     ------
     BadInput
-        The case holds other evidence, or lies inside the evidence.
+        The case holds other evidence.
     """
     known = {item.role: Path(item.path) for item in case.evidence()}
     for role, path in (("model", options.model), ("data", options.data)):
@@ -61,13 +61,6 @@ def check_same_investigation(case: Case, options: ScanOptions) -> None:
                 "One case is one investigation.",
                 "Give another --case folder.",
             )
-    data = Path(options.data).resolve()
-    if data.is_dir() and case.path.resolve().is_relative_to(data):
-        raise BadInput(
-            f"The case {case.path} lies inside the evidence {data}.",
-            "Inspector never writes into evidence.",
-            "Choose a case folder elsewhere.",
-        )
 
 
 def scan(case: Case, run: RunJob, options: ScanOptions, emit: Emit, device: str) -> None:

@@ -127,13 +127,13 @@ class SuspectModel:
             if (candidate.family, candidate.network) not in known:
                 raise KeyError(candidate.network)
             network = build_network(candidate, weights.tensors)
-        except (KeyError, TypeError, ValueError) as error:
+            traced = trace(network, preprocess.channels, preprocess.size)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise BadInput(
                 "The recorded description of the model is not valid.",
-                f"{type(error).__name__}: {error}.",
+                f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}.",
                 "Scan the evidence again.",
             ) from None
-        traced = trace(network, preprocess.channels, preprocess.size)
         return cls(
             network=network,
             architecture=str(spec.get("architecture", candidate.name)),

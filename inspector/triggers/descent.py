@@ -1,0 +1,36 @@
+"""Adam for tensors that are not parameters of a network."""
+
+from __future__ import annotations
+
+import torch
+
+FIRST, SECOND = 0.5, 0.9  # decay of the moments, as in the code of Wang et al. 2019
+_EPSILON = 1e-8
+
+
+class Adam:
+    """Descends in place along given slopes (Kingma and Ba 2015).
+
+    torch.optim is left alone because the first optimiser of a process imports the compiler
+    (torch._dynamo, seen in torch 2.10 to 2.12): three seconds during which nothing can be cancelled.
+
+    Parameters
+    ----------
+    values : Tensor
+        What to change.
+    rate : float
+        Step size.
+    """
+
+    def __init__(self, values: torch.Tensor, rate: float) -> None:
+        self._values, self._rate, self._steps = values, rate, 0
+        self._mean, self._square = torch.zeros_like(values), torch.zeros_like(values)
+
+    def step(self, slope: torch.Tensor) -> None:
+        """Go one step down a slope of the shape of the values."""
+        self._steps += 1
+        self._mean.lerp_(slope, 1 - FIRST)
+        self._square.lerp_(slope * slope, 1 - SECOND)
+        mean = self._mean / (1 - FIRST**self._steps)
+        spread = (self._square / (1 - SECOND**self._steps)).sqrt_().add_(_EPSILON)
+        self._values.addcdiv_(mean, spread, value=-self._rate)
