@@ -56,15 +56,15 @@ class Opening(QObject):
             remember_case(self._workspace.case.path)
 
     def analyse(self) -> None:
-        """Scan again as the case was scanned, or go on with a scan that was stopped."""
+        """Ask how to scan the open case again; what is finished already is not computed twice."""
         case = self._workspace.case
         recorded = None if case is None else case.get("scan", None)
         if not recorded:
             self.ask_evidence()
             return
-        from inspector.engine.client import ScanOptions
+        from inspector.gui.open_dialog import AnalyseDialog
 
-        self._workspace.start_scan(ScanOptions.from_record(recorded))
+        AnalyseDialog(self._workspace, self._window).exec()
 
     def take(self, paths: Sequence[Path]) -> None:
         """Open what was dropped: a case folder, or a model, or data."""

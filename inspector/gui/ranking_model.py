@@ -61,11 +61,13 @@ def columns_of(names: list[str]) -> list[Column]:
         Column("rank", "rank", "rank", "Place by the score that the case is ordered by"),
         Column("index", "#", "index", "Place in the dataset, counted from 0"),
         Column("label", "label", "class", "The label that the sample carries"),
-        Column("predicted", "predicted", "class", "What the model answers"),
     ]
+    if "predicted" in names:  # Not yet there between the intake and the pass over the data.
+        shown.append(Column("predicted", "predicted", "class", "What the model answers"))
+    shown += [_FIXED[name] for name in ("combined", "p_value") if name in names]
+    shown.append(Column("tags", "tags", "tags", "What the analyst decided"))
     shown += [Column(name, plain(name), "number", "Higher = more suspicious") for name in detectors]
-    shown += [_FIXED[name] for name in ("combined", "p_value", *SECONDARY) if name in names]
-    return [*shown, Column("tags", "tags", "tags", "What the analyst decided")]
+    return shown + [_FIXED[name] for name in SECONDARY if name in names]
 
 
 _IDENTITY = ("index", "label", "predicted")

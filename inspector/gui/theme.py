@@ -173,6 +173,13 @@ QPushButton:disabled {{ color: #69727f; background: #20242b; }}
 QPushButton:default {{ border-color: {ACCENT}; }}
 QPushButton[primary="true"] {{ background: #2d64a8; border-color: #3f7cc6; color: white; }}
 QPushButton[primary="true"]:hover {{ background: #3674c0; }}
+QPushButton[primary="true"]:disabled {{
+    background: #20242b; border-color: {LINE}; color: #69727f; }}
+QCheckBox::indicator, QListView::indicator {{
+    width: 13px; height: 13px; border: 1px solid #566074; border-radius: 3px;
+    background: {SURFACE}; }}
+QCheckBox::indicator:checked, QListView::indicator:checked {{
+    background: {ACCENT}; border-color: {ACCENT}; }}
 QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox {{
     background: {SURFACE}; border: 1px solid {LINE}; border-radius: 5px; padding: 3px 7px;
     selection-background-color: #2f5f9a; }}

@@ -43,8 +43,8 @@ def umap_map(
     Returns
     -------
     ndarray, shape (n, 2), float32
-        NaN for samples with a value that is not finite. For fewer than 16 samples, or samples that
-        are all alike, their principal components.
+        NaN for samples with a value that is not finite. Where there are fewer than 16 samples, or
+        every sample has an equal one, their principal components.
     """
     start = pca_map(x, seed) if init is None else np.array(init, np.float32)
     alone = (np.asarray(ids) < 0).all(axis=1)
@@ -76,19 +76,22 @@ def _with_themselves(
     near = position[ids[rows]]
     columns = (near >= 0).any(axis=0)
     near, far = near[:, columns], np.array(distances[rows][:, columns], np.float32)
-    # UMAP takes -1 for a missing neighbour, at an infinite distance.
-    far[near < 0] = np.inf
+    far[near < 0] = np.inf  # UMAP takes -1 for a missing neighbour, at an infinite distance.
     own = np.arange(len(rows))[:, None]
     near = np.concatenate([own, near], axis=1)
     far = np.concatenate([np.zeros_like(far[:, :1]), far], axis=1)
+    # The unit does not matter to UMAP, but squares of huge numbers overflow in its float32.
+    far /= np.median(far[(far > 0) & np.isfinite(far)])
     # UMAP's compiled code takes these types and this layout alone.
     return np.ascontiguousarray(near, np.int32), np.ascontiguousarray(far, np.float32)
 
 
 def _shaken(start: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    spread = float(np.ptp(start, axis=0).max()) or 1.0
-    noise = np.random.default_rng(seed).normal(scale=_JITTER * spread, size=start.shape)
-    return (start + noise).astype(np.float32)
+    """Return the start at unit spread, slightly shaken."""
+    wide = start.astype(np.float64)
+    wide /= float(np.ptp(wide, axis=0).max()) or 1.0
+    noise = np.random.default_rng(seed).normal(scale=_JITTER, size=start.shape)
+    return (wide + noise).astype(np.float32)
 
 
 def _fit(

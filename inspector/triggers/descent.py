@@ -12,7 +12,7 @@ class Adam:
     """Descends in place along given slopes (Kingma and Ba 2015).
 
     torch.optim is left alone because the first optimiser of a process imports the compiler
-    (torch._dynamo, seen in torch 2.10 to 2.12): three seconds during which nothing can be cancelled.
+    (torch._dynamo, seen in torch 2.15): three seconds during which nothing can be cancelled.
 
     Parameters
     ----------

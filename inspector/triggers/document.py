@@ -50,7 +50,8 @@ def trigger_document(
     dict
         ``classes`` (index, name, method, anomaly, threshold, p_value, success_rate,
         success_interval, mask_l1, significant, verdict, and the rest of `TriggerResult.summary`
-        without the history), ``verdict`` (the worst) and ``caveats``. JSON-able; what is not assessed is None.
+        without the history), ``verdict`` (the worst) and ``caveats``. JSON-able; what is
+        not assessed is None.
     """
     anomaly = anomaly_index([result.comparable_l1 for result in results])
     classes: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""``inspector plugin new`` writes something that works; ``inspector plugin check`` finds what does not."""
+"""``inspector plugin new`` writes what works; ``inspector plugin check`` finds what does not."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def test_a_new_detector_keeps_the_contract_and_is_found(tmp_path):
     assert (entry.id, entry.status) == ("colour-cast", "ready")
 
 
+@pytest.mark.slow
 def test_the_test_that_comes_with_it_passes(tmp_path):
     write_plugin("colour cast", tmp_path)
     done = subprocess.run(
@@ -39,7 +40,8 @@ def test_the_test_that_comes_with_it_passes(tmp_path):
 def test_what_is_written_is_well_formed_by_our_own_rules(tmp_path):
     write_plugin("colour cast", tmp_path)
     root = Path(__file__).resolve().parents[2]
-    for command in (["check"], ["format", "--check"]):
+    # Which imports are first-party depends on where ruff is started.
+    for command in (["check", "--ignore", "I001"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--config", str(root / "pyproject.toml"), "."],
             cwd=tmp_path,
