@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from inspector.api import Control
+
+_SQUARES = 0.999  # decay of the squared slopes
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Course:
     epochs : int
     batch : int
     rate : float
-        Peak of the one-cycle learning rate (Smith and Topin 2019), with Adam.
+        Peak of the one-cycle learning rate (Smith and Topin 2019), with Adam (Kingma and Ba 2015).
     """
 
     epochs: int = 12
@@ -60,18 +63,64 @@ def train_network(
     answers = torch.from_numpy(np.asarray(labels, np.int64))
     order = torch.Generator().manual_seed(seed)
     steps = course.epochs * math.ceil(len(answers) / course.batch)
-    optimiser = torch.optim.Adam(network.parameters(), course.rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, course.rate, total_steps=steps)
+    cycle = OneCycle(list(network.parameters()), course.rate, steps)
     network.train()
     step = 0
     for epoch in range(course.epochs):
         for rows in torch.randperm(len(answers), generator=order).split(course.batch):
             control.check()
             loss = functional.cross_entropy(network(pixels[rows].float() / 255), answers[rows])
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
+            cycle.step(torch.autograd.grad(loss, cycle.weights))
             step += 1
             control.progress("Training", step, steps, f"epoch {epoch + 1} of {course.epochs}")
     return network.eval().requires_grad_(False)
+
+
+class OneCycle:
+    """Adam whose step grows to a peak and falls to almost nothing, while its momentum does the reverse.
+
+    torch.optim is left alone because the first optimiser of a process imports the compiler
+    (torch._dynamo, seen in torch 2.15): seconds during which nothing can be cancelled.
+
+    Parameters
+    ----------
+    weights : list of Tensor
+        What to train, in place.
+    peak : float
+        Largest step; the first is a 25th of it.
+    steps : int
+        Steps of the whole cycle; the peak comes after 30 % of them.
+    """
+
+    def __init__(self, weights: list[nn.Parameter], peak: float, steps: int) -> None:
+        self.weights = weights
+        self._peak, self._last, self._rise = peak, max(steps - 1, 1), max(0.3 * steps - 1, 1)
+        self._done, self._momentum = 0, 1.0
+        self._means = [torch.zeros_like(weight) for weight in weights]
+        self._squares = [torch.zeros_like(weight) for weight in weights]
+
+    @torch.no_grad()
+    def step(self, slopes: Sequence[torch.Tensor]) -> None:
+        """Go one step down slopes of the shapes of the weights."""
+        if self._done < self._rise:
+            share = self._done / self._rise
+            rate = _between(self._peak / 25, self._peak, share)
+            keep = _between(0.95, 0.85, share)
+        else:
+            share = (self._done - self._rise) / max(self._last - self._rise, 1)
+            rate = _between(self._peak, self._peak / 250_000, share)
+            keep = _between(0.85, 0.95, share)
+        self._done += 1
+        self._momentum *= keep
+        for weight, slope, mean, square in zip(
+            self.weights, slopes, self._means, self._squares, strict=True
+        ):
+            mean.lerp_(slope, 1 - keep)
+            square.lerp_(slope * slope, 1 - _SQUARES)
+            spread = (square / (1 - _SQUARES**self._done)).sqrt_().add_(1e-8)
+            weight.addcdiv_(mean, spread, value=-rate / (1 - self._momentum))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Half a cosine wave from start to end."""
+    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2

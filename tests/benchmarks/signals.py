@@ -24,7 +24,7 @@ from inspector.signals import compute_signals, machine
 DATA = Path(
     os.environ.get("INSPECTOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
 )
-BATCHES = (32, 64, 256)
+BATCHES = (32, 256)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -48,7 +48,6 @@ def main() -> None:
     images = dataset.decode_batch(range(len(dataset)))
     torch.manual_seed(0)
     threads = machine.cores()
-    torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         network = PlainCNN(1, 10, 28).eval().requires_grad_(False)
         preprocess = Preprocess("L", (28, 28), (0.2860,), (0.3530,))
@@ -71,21 +70,23 @@ def main() -> None:
             candidate=Candidate("builtin", "plain_cnn", "PlainCNN", {}),
         )
 
-        def bare(size: int) -> None:
-            with torch.inference_mode():
+        def bare(size: int, count: int) -> None:
+            with machine.torch_threads(count), torch.inference_mode():
                 for start in range(0, len(images), size):
                     network(preprocess(images[start : start + size]))
 
         def tuned() -> None:
             network.to(memory_format=torch.channels_last)
             with machine.memory_kept_at_hand():
-                bare(32)
+                bare(32, threads)
             network.to(memory_format=torch.contiguous_format)
 
         before = peak()
         counter = iter(range(1000))
         works: dict[str, Callable[[], object]] = {
-            f"bare loop, batches of {size}": lambda size=size: bare(size) for size in BATCHES
+            f"bare loop, batches of {size}, {count} threads": lambda s=size, c=count: bare(s, c)
+            for count in sorted({1, threads})
+            for size in BATCHES
         }
         works["bare loop, tuned as the signals are"] = tuned
         works["signals"] = lambda: compute_signals(model, dataset, Path(folder, str(next(counter))))
@@ -97,11 +98,11 @@ def main() -> None:
         after = peak()
     print(f"{len(images):,} images {images.shape[1:]}, {model.architecture}, {threads} threads")
     for name, (wall, cpu) in best.items():
-        print(f"{name:40s} {wall:7.2f} s wall {cpu:7.2f} s processor")
-    wall, cpu = best["signals"]
+        print(f"{name:42s} {wall:7.2f} s wall {cpu:7.2f} s processor")
+    wall, cpu = best.pop("signals")
     for name in best:
         ratio, busy = wall / best[name][0], cpu / best[name][1]
-        print(f"signals / {name:40s} {ratio:5.2f} wall {busy:5.2f} processor")
+        print(f"signals / {name:42s} {ratio:5.2f} wall {busy:5.2f} processor")
     print(f"peak memory {after:,.0f} MiB, {after - before:,.0f} above what loading had taken")
 
 
