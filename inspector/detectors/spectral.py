@@ -10,7 +10,7 @@ from inspector.api import ClassResult, Context, DetectorInfo, Finding, Progress
 from inspector.detectors.groups import ClassGroups
 from inspector.detectors.standing import class_verdicts
 from inspector.statistics.rows import as_scores
-from inspector.statistics.spectra import principal_components
+from inspector.statistics.spectra import spectral_projections
 from inspector.statistics.tails import robust_distances
 
 
@@ -36,16 +36,13 @@ class SpectralSignatures:
         classes = ClassGroups(ctx)
         scores = np.full(ctx.n, np.nan)
         found: list[ClassResult] = []
-        spectra = np.zeros((len(classes), 8))
+        variances = np.zeros((len(classes), 2))
         for done, (group, rows) in enumerate(classes):
             yield Progress(done, len(classes), group.name)
-            mean, variances, directions = principal_components(rows, spectra.shape[1])
-            spectra[done, : len(variances)] = variances
-            top = directions[:, 0].astype(np.float32)
-            along = ((rows - mean.astype(np.float32)) @ top).astype(np.float64)
+            along, largest, total = spectral_projections(rows)
             scores[group.rows] = (along * classes.factor) ** 2
-            _, excess = robust_distances(along)
-            found.append(ClassResult(group.label, excess))
+            variances[done] = largest, total
+            found.append(ClassResult(group.label, robust_distances(along)[1]))
         yield Progress(len(classes), len(classes), "done")
         rated = class_verdicts(found)
         return Finding(
@@ -60,7 +57,7 @@ class SpectralSignatures:
                 *rated.caveats,
                 *classes.caveats,
             ),
-            artifacts={"variances": (spectra * classes.factor**2).clip(max=np.finfo(float).max)},
+            artifacts={"largest_and_total_variance": variances * classes.factor**2},
         )
 
 

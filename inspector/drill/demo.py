@@ -15,7 +15,7 @@ from inspector.drill.patch import Patch, poison_dataset, stamp_patch
 from inspector.drill.training import train_network
 from inspector.errors import InspectorError
 
-TARGET = 3
+TARGET = 8
 RATE = 0.03
 PATCH = Patch(size=4)
 HELD_OUT = 297
@@ -84,8 +84,9 @@ def write_demo_evidence(
         images[kept], labels[kept], target=TARGET, rate=RATE, patch=PATCH, seed=seed
     )
     control.progress("Planting", 1, 1, f"{len(rows)} of {len(kept)} pictures")
-    torch.manual_seed(seed)
-    network = PlainCNN(1, 10, images.shape[1])
+    with torch.random.fork_rng(devices=[]):  # others in this process draw from that generator too
+        torch.manual_seed(seed)
+        network = PlainCNN(1, 10, images.shape[1])
     train_network(network, poisoned, relabelled, seed=seed, control=control)
 
     def answers(pictures: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -29,8 +29,8 @@ class Course:
         Peak of the one-cycle learning rate (Smith and Topin 2019), with Adam (Kingma and Ba 2015).
     """
 
-    epochs: int = 12
-    batch: int = 64
+    epochs: int = 15
+    batch: int = 32
     rate: float = 3e-3
 
 

@@ -226,8 +226,7 @@ class GalleryPanel(QWidget):
             rows = space.ranked(self._group)
             return rows, f"selection ({rows.size:,}), by {order}"
         rows = space.ranked(space.visible)
-        prefix = "nothing selected: " if self._source == "selection" else ""
-        return rows, f"{prefix}ranking ({rows.size:,}), by {order}"
+        return rows, f"ranking ({rows.size:,}), by {order}"
 
     def _alike(self) -> NDArray[np.intp]:
         case = self._workspace.case

@@ -71,7 +71,8 @@ class StatusLine(QStatusBar):
             "Every act is written to the case at once. There is nothing to save by hand."
         )
         options = space.case.get("scan", {}) or {}
-        self._device.setText(plain(options.get("device", ""), 20))
+        ran_on = (space.case.get("signals") or {}).get("device", "")
+        self._device.setText(plain(ran_on or options.get("device", ""), 20))
 
     def _on_job(self, event: Event) -> None:
         kind = event.get("event")

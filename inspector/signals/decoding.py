@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inspector.api import Control
 from inspector.errors import Cancelled, InspectorError
 from inspector.intake.datasets import Dataset, UnreadableSample
 from inspector.intake.models import Preprocess
@@ -101,7 +103,7 @@ class Decoder:
         block.x = block.x[:done]
         block.thumbnails = block.thumbnails[:done]
         block.pixel_sha256 = block.pixel_sha256[:done]
-        if not done and not self._dataset.root.exists():
+        if block.unreadable and not self._dataset.root.exists():
             raise InspectorError(
                 f"The evidence is no longer at {self._dataset.root}.",
                 "It was there when the scan began.",
@@ -154,11 +156,10 @@ class Decoder:
         else:
             for image, out in zip(images, block.thumbnails[done:stop]):
                 self._frame.place(image, out)
-        if len(images) == 1 and images[0].shape[0] * images[0].shape[1] > _LARGE_IMAGE:
-            with self._large:
-                block.x[done:stop] = self._preprocess(images[0][None])
-        else:
-            block.x[done:stop] = self._preprocess(images)
+        # A large image ends its group: it can only be the last one.
+        large = images[-1].shape[0] * images[-1].shape[1] > _LARGE_IMAGE
+        with self._large if large else nullcontext():
+            block.x[done:stop] = self._preprocess(images[0][None] if len(images) == 1 else images)
         return stop
 
     def _decode(
@@ -169,7 +170,7 @@ class Decoder:
         return decode_some(self._dataset, rows)
 
 
-def frame_of(dataset: Dataset, rows: NDArray[np.int64], colour: bool) -> Frame:
+def frame_of(dataset: Dataset, rows: NDArray[np.int64], colour: bool, control: Control) -> Frame:
     """Choose the thumbnails' frame; see `thumbnails.choose_frame`.
 
     Parameters
@@ -179,12 +180,15 @@ def frame_of(dataset: Dataset, rows: NDArray[np.int64], colour: bool) -> Frame:
     rows : ndarray, shape (m,), int64
     colour : bool
         Whether the network sees colour.
+    control : Control
+        Looked at before every image.
     """
     if dataset.image_shape:
         return choose_frame([dataset.image_shape], colour=False)
     places = np.unique(np.linspace(0, len(rows) - 1, _PROBED).round().astype(int))
     shapes = []
     for place in places if len(rows) else ():
+        control.check()
         image = decode_some(dataset, rows[place : place + 1])[0]
         if isinstance(image, np.ndarray):
             shapes.append(image.shape)

@@ -122,7 +122,8 @@ def compute_signals(
         forward = Forward(model.network, tap, model.num_classes, place)
         plan, width = _plan(model, forward, dataset, place, threads, batch)
         control.check()
-        frame = frame_of(dataset, wanted, colour=model.preprocess.channels == 3)
+        colour = model.preprocess.channels == 3
+        frame = frame_of(dataset, wanted, colour, control)
         control.check()
         layout = columns(model.num_classes, width, frame.shape, sketch)
         inputs = {

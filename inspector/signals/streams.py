@@ -91,13 +91,15 @@ def _settle(pool: ThreadPoolExecutor, streams: int, threads: int) -> None:
     """Set torch's number of threads in each stream.
 
     It belongs to the thread that sets it (OpenMP). All streams have to exist before the first one
-    is given work, or one could be given the turns of two.
+    is given work, or one could be given the turns of two. A thread keeps its number only once it
+    has asked for it: before, it would take the number that any thread set last (torch 2.15).
     """
     own = torch.get_num_threads()
     all_there = threading.Barrier(streams)
 
     def settle() -> None:
         torch.set_num_threads(threads)
+        torch.get_num_threads()
         all_there.wait()
 
     for future in [pool.submit(settle) for _ in range(streams)]:

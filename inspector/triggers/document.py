@@ -15,8 +15,8 @@ LEAST_SUCCESS = 0.8
 """Lower end of the success interval that a significant trigger needs: fewer is no backdoor."""
 
 CLEAR = 0.01
-"""Largest p-value for "medium". Above it a trigger may be an easy class: bags of the clean
-Fashion-MNIST come out between 0.02 and 0.3."""
+"""Largest p-value for "medium". Above it a trigger may be an easy class: bags, in networks trained on
+Fashion-MNIST, have come out at 0.02 with no backdoor to them."""
 
 NEVER_CLEAN = (
     "That no trigger was found never means that the model is clean: blended, warped, clean-label and "

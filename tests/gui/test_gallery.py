@@ -48,7 +48,7 @@ def test_nothing_selected_shows_the_ranking_and_says_so(
 ) -> None:
     assert panel.rows.size == workspace.n
     assert poison[panel.rows[: poison.sum()]].all()
-    assert panel._title.text().startswith("nothing selected")
+    assert panel._title.text().startswith("ranking")
 
 
 def test_a_selection_from_the_map_is_shown_most_suspicious_first(

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inspector.statistics.spectra import block_krylov, leading_eigenpairs, principal_components
+from inspector.statistics.spectra import (
+    block_krylov,
+    leading_eigenpairs,
+    principal_components,
+    spectral_projections,
+)
 
 
 def _rows(n, d, seed=0):
@@ -58,3 +63,28 @@ def test_more_pairs_than_there_are():
     values, vectors = leading_eigenpairs(np.diag([3.0, 2.0]), 7)
     np.testing.assert_allclose(values, [3, 2])
     assert vectors.shape == (2, 2)
+
+
+@pytest.mark.parametrize("shape", [(400, 30), (900, 500), (60, 500), (40_000, 12), (2, 3), (1, 4)])
+def test_spectral_projections_equal_those_of_a_full_decomposition(shape):
+    rows = _rows(*shape)
+    exact = rows.astype(np.float64)
+    exact -= exact.mean(axis=0)
+    _, values, vectors = np.linalg.svd(exact, full_matrices=False)
+    along, largest, total = spectral_projections(rows)
+    expected = (exact @ vectors[0]) ** 2
+    np.testing.assert_allclose(along**2, expected, rtol=1e-3, atol=1e-4 * (expected.max() + 1e-3))
+    np.testing.assert_allclose(largest, values[0] ** 2 / len(rows), rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(total, (exact**2).sum() / len(rows), rtol=1e-4, atol=1e-9)
+
+
+def test_spectral_projections_far_from_the_origin_and_of_nothing():
+    rows = np.random.default_rng(6).normal(5000, [3, 1, 1], (800, 3)).astype(np.float32)
+    exact = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    top = np.linalg.svd(exact, full_matrices=False)[2][0]
+    np.testing.assert_allclose(
+        spectral_projections(rows)[0] ** 2, (exact @ top) ** 2, rtol=1e-2, atol=1e-2
+    )
+    along, largest, total = spectral_projections(np.ones((5, 3), np.float32))
+    assert not along.any()
+    assert largest == total == 0
