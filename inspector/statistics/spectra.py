@@ -200,9 +200,9 @@ def spectral_projections(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64]
     centred: NDArray[np.float32] = rows - rows.mean(axis=0)
     # A mean of float32 is off by rounding of the values; what remains is small and taken out here.
     centred -= centred.mean(axis=0)
-    start = None
+    start = np.asarray(np.random.default_rng(0).standard_normal(rows.shape[1]))
     if len(rows) > 4 * _STARTED:
-        start = _leading_direction(centred[:: len(rows) // _STARTED], None)[1]
+        start = _leading_direction(centred[:: len(rows) // _STARTED], start)[1]
     largest, top = _leading_direction(centred, start)
     along = (centred @ top.astype(np.float32)).astype(np.float64)
     total = float(np.einsum("ij,ij->j", centred, centred).sum(dtype=np.float64)) / len(rows)
@@ -210,13 +210,10 @@ def spectral_projections(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64]
 
 
 def _leading_direction(
-    centred: NDArray[np.float32], start: NDArray[np.float64] | None
+    centred: NDArray[np.float32], vector: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the largest eigenvalue of XᵀX and its vector by restarted Lanczos iteration."""
+    """Return the largest eigenvalue of XᵀX and its vector by Lanczos iteration from a vector."""
     columns = centred.shape[1]
-    vector = start
-    if vector is None:
-        vector = np.random.default_rng(0).standard_normal(size=columns)
     value = 0.0
     for _ in range(_RESTARTS):
         basis = np.zeros((min(_STEPS, columns), columns))

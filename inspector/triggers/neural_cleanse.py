@@ -5,6 +5,9 @@ Attacks in Neural Networks, IEEE S&P 2019, section IV. A picture x becomes (1 - 
 opacity m per pixel, shared by the channels, and a colour p. The search minimises cross-entropy at the
 class plus a weight times the L1 norm of m, in plain pixels and through the network's own
 preprocessing, and keeps the smallest mask that turns 99 of 100 pictures.
+
+It differs from the authors' code in where it starts (see `lockstep`), in shorter rounds (`PUBLISHED`
+has theirs), and in leaving out pictures that are of the class already: there is nothing to turn.
 """
 
 from __future__ import annotations

@@ -88,6 +88,8 @@ class Engine:
         environment = {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}
         environment |= {
             "HF_HUB_OFFLINE": "1",
+            # Waiting threads of torch would spin: eight times slower where another process has a core.
+            "OMP_WAIT_POLICY": "PASSIVE",
             "NUMBA_CACHE_DIR": str(self.derived / "scratch" / "numba"),
             "MPLCONFIGDIR": str(self.derived / "scratch"),
         }
