@@ -15,7 +15,7 @@ from inspector.detectors.derived import Signals, check_shapes, with_derived
 from inspector.detectors.execution import timed_run
 from inspector.detectors.records import new_record, number_or_none, outcome_of
 from inspector.detectors.registry import Entry
-from inspector.detectors.standing import FEWEST_CLASSES, class_standing, verdict_of, worst
+from inspector.detectors.standing import FEWEST_CLASSES, class_standing, verdicts_of, worst
 from inspector.statistics.ranking import lifted, tail_ranking
 from inspector.statistics.rows import as_scores
 
@@ -225,9 +225,9 @@ def _class_table(
     calibration: Calibration | None,
 ) -> list[dict[str, Any]]:
     counts = np.bincount(labels[~np.isnan(combined)], minlength=len(class_names))
+    verdicts = verdicts_of(standing, int(np.isfinite(statistics).sum()))
     table = []
-    for index, name in enumerate(class_names):
-        verdict = verdict_of(float(standing[index]))
+    for index, (name, verdict) in enumerate(zip(class_names, verdicts)):
         p_value = None
         if calibration is not None:
             p_value = number_or_none(float(calibration.class_p[index]))

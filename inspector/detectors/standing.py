@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 
 from inspector.api import VERDICTS, ClassResult, Verdict
 
-LOW, MEDIUM = 2.5, 4.0
-"""Standing from which a class is worth a look, and from which it is suspicious.
+_USUAL_SPREAD = 0.7
+"""Standard deviation of the logarithm of a class statistic among clean classes, as we saw it.
 
-Of ten networks that we trained on clean data (Fashion-MNIST, MNIST, CIFAR-10, traffic signs, small
-digits) eight stayed below `MEDIUM` in every class. The two others hold a natural group of their
-own: ones with a foot, sevens of one shape. There is no error rate behind these numbers.
+Ten networks that we trained on clean data (Fashion-MNIST, MNIST, CIFAR-10, traffic signs, small
+digits) were looked at. With the levels below, nine stayed under "medium" in every class; the tenth
+holds a natural group, sevens of one shape. That is a rule of thumb, not an error rate.
 """
 
-_USUAL_SPREAD = 0.6
-"""Standard deviation of the logarithm of a class statistic among clean classes, as seen."""
+_LEVELS: tuple[tuple[Verdict, float], ...] = (("medium", 0.001), ("low", 0.1))
+"""How often the highest of all classes would reach a verdict if logarithms were normal."""
 
 FEWEST_CLASSES = 4
 """Classes needed before one can stand out among them."""
@@ -36,10 +37,11 @@ class Rated:
 
 
 def class_standing(statistics: NDArray[Any]) -> NDArray[np.float64]:
-    """Return how many robust deviations each class lies above the median class, on a log scale.
+    """Return how many usual deviations each class lies above the median class, on a log scale.
 
-    The scale is half the spread seen among these classes and half the usual one: a median absolute
-    deviation of ten values alone is off by a factor of two as often as not.
+    The deviation is a constant from experience, raised to half of the spread of these classes where
+    that is larger: a median absolute deviation of ten values is off by a factor of two as often as
+    not, and one of classes that differ by nature would hide a planted group.
 
     Parameters
     ----------
@@ -58,13 +60,25 @@ def class_standing(statistics: NDArray[Any]) -> NDArray[np.float64]:
     logs = np.log(np.maximum(np.asarray(statistics, np.float64)[assessed], 1e-6))
     deviations = logs - np.median(logs)
     seen = 1.4826 * float(np.median(np.abs(deviations)))
-    standing[assessed] = deviations / np.sqrt((seen**2 + _USUAL_SPREAD**2) / 2)
+    standing[assessed] = deviations / max(_USUAL_SPREAD, seen / 2)
     return standing
 
 
-def verdict_of(standing: float) -> Verdict:
-    """Turn a standing into what it supports without calibration: at most "medium"."""
-    return "medium" if standing >= MEDIUM else "low" if standing >= LOW else "none"
+def verdicts_of(standing: NDArray[np.float64], classes: int) -> list[Verdict]:
+    """Turn standings into what they support without calibration: at most "medium".
+
+    Parameters
+    ----------
+    standing : ndarray
+    classes : int
+        How many classes were assessed: the highest of many is higher by chance.
+    """
+    bars = [
+        (verdict, NormalDist().inv_cdf(1 - level / max(classes, 1))) for verdict, level in _LEVELS
+    ]
+    return [
+        next((verdict for verdict, bar in bars if height >= bar), "none") for height in standing
+    ]
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -87,8 +101,8 @@ def class_verdicts(found: Sequence[ClassResult]) -> Rated:
     """
     standing = class_standing(np.array([result.statistic for result in found]))
     rated = tuple(
-        replace(result, verdict=verdict_of(float(height)))
-        for result, height in zip(found, standing)
+        replace(result, verdict=verdict)
+        for result, verdict in zip(found, verdicts_of(standing, len(found)))
     )
     caveats = (
         ("Classes are compared with each other only; no error rate stands behind the verdict.",)

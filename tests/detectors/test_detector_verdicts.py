@@ -7,7 +7,7 @@ import pytest
 
 from inspector.api import ClassResult
 from inspector.detectors.calibration import calibrate
-from inspector.detectors.standing import class_standing, class_verdicts, verdict_of, worst
+from inspector.detectors.standing import class_standing, class_verdicts, verdicts_of, worst
 
 
 def _scored(classes=4, size=300, planted=40, seed=0):
@@ -97,13 +97,9 @@ def test_few_classes_cannot_stand_out(statistics):
 
 
 def test_without_calibration_nothing_is_more_than_medium():
-    assert [verdict_of(height) for height in (-9, 2.4, 2.5, 4, 1e9)] == [
-        "none",
-        "none",
-        "low",
-        "medium",
-        "medium",
-    ]
+    heights = np.array([-9, 2.3, 2.4, 3.7, 3.8, 1e9])
+    assert verdicts_of(heights, 10) == ["none", "none", "low", "low", "medium", "medium"]
+    assert verdicts_of(heights, 1000)[:5] == ["none", "none", "none", "none", "low"]
     assert worst(["low", "none"]) == "low"
     assert worst([]) == "none"
     found = [ClassResult(i, 1 + 0.1 * i) for i in range(8)] + [ClassResult(8, 1e6)]
