@@ -20,6 +20,7 @@ from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.hashing import read_regular
 from inspector.intake.models.containers import ASK_AGAIN, check_archive, check_safetensors
+from inspector.intake.models.hints import Hints
 from inspector.intake.models.names import peel
 from inspector.intake.models.pickles import PickleNames, names_in
 from inspector.intake.models.sanitise import MAX_BYTES, find_weights, sanitise
@@ -98,6 +99,8 @@ class Weights:
         What was taken off every name, such as "module.".
     normalisation : tuple of two tuples of float, or None
         Mean and standard deviation per channel, when the network carries its own.
+    hints : Hints
+        What the file says beside the weights.
     """
 
     tensors: dict[str, Tensor]
@@ -108,6 +111,7 @@ class Weights:
     nesting: str = ""
     prefix: str = ""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    hints: Hints = field(default_factory=Hints)
 
 
 def read_weights(path: Path | str, control: Control | None = None) -> Weights:
