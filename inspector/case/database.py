@@ -21,12 +21,15 @@ class Database:
     ----------
     read_only : bool
         Every transaction is refused.
+    upgraded_from : int or None
+        Version of the case format before opening brought it up to date.
     """
 
     def __init__(
         self, connection: sqlite3.Connection, path: Path, scratch: Path | None, *, read_only: bool
     ) -> None:
         self.read_only = read_only
+        self.upgraded_from: int | None = None
         self._connection = connection
         self._path = path
         self._scratch = scratch

@@ -6,7 +6,7 @@ import os
 import platform
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,6 +55,7 @@ class Case:
         self.derived = path / layout.DERIVED
         self.exports = path / layout.EXPORTS
         self.read_only = opened.read_only
+        self._closed = False
         self._database = opened
         self._lock = held
         self.journal = Journal(opened)
@@ -127,16 +128,32 @@ class Case:
                 python=platform.python_version(),
                 host=socket.gethostname(),
                 pid=os.getpid(),
+                **self._upgrade(),
             )
         except CaseError as error:
             # A full disk must not keep an analyst from what is there.
             self.problems.append(str(error))
 
+    def _upgrade(self) -> dict[str, Any]:
+        former = self._database.upgraded_from
+        if former is None:
+            return {}
+        return {"upgraded_from": former, "backup": f"{layout.DATABASE}.bak-v{former}"}
+
     def close(self) -> None:
         """Write everything down and let the next process in. Harmless when called again."""
+        if not self._closed:
+            self._closed = True
+            # A full disk must not keep a case open.
+            with suppress(CaseError):
+                self._note_closing()
         self._arrays.forget()
         self._database.close()
         self._lock.release()
+
+    def _note_closing(self) -> None:
+        if not self.read_only:
+            self.journal.append("closed", pid=os.getpid())
 
     def __enter__(self) -> Case:
         return self
@@ -174,6 +191,7 @@ class Case:
             *self.journal.verify(),
             *verification.changed_records(self._records.every(), entries),
             *verification.changed_tags(self._database, entries),
+            *verification.changed_attachments(self._database, entries),
             *verification.changed_arrays(self.derived, self.arrays().values(), check),
         ]
 

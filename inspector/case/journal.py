@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from inspector.case.canonical import canonical
+from inspector.case.canonical import canonical, digest
 from inspector.case.database import Database
 from inspector.errors import CaseError
 
@@ -90,14 +90,53 @@ class Journal:
             time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             # Read back what is written, so that the caller sees what a later reader will see.
             text = canonical({"act": act, "details": details, "time": time, "user": _user()})
-            digest = chained(seq, before, text)
-            self._database.execute("INSERT INTO journal VALUES (?, ?, ?)", (seq, text, digest))
+            link = chained(seq, before, text)
+            self._database.execute("INSERT INTO journal VALUES (?, ?, ?)", (seq, text, link))
             self._database.execute(
                 "INSERT INTO head VALUES (1, ?, ?) "
                 "ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
-                (seq, digest),
+                (seq, link),
             )
-        return _entry(seq, text, digest)
+        return _entry(seq, text, link)
+
+    def append_with(self, content: bytes, act: str, /, **details: Any) -> Entry:
+        """Record an act together with bytes that are too long for its entry.
+
+        The entry names their SHA-256 as ``attachment``; `attachment` gives them back.
+        """
+        with self._database.transaction():
+            entry = self.append(act, **details, attachment=digest(content))
+            self._database.execute("INSERT INTO attachment VALUES (?, ?)", (entry.seq, content))
+        return entry
+
+    def attachment(self, seq: int) -> bytes:
+        """Return the bytes that were recorded with an entry.
+
+        Raises
+        ------
+        CaseError
+            There are none, or they are not those that the entry names.
+        """
+        rows = self._database.rows("SELECT content FROM attachment WHERE seq = ?", (int(seq),))
+        content = rows[0][0] if rows else None
+        if not isinstance(content, bytes) or digest(content) != self.entry(seq).details.get(
+            "attachment"
+        ):
+            raise CaseError(
+                f"What belongs to journal entry {seq} cannot be read.",
+                "It is missing, or was changed behind the journal's back.",
+                "Keep the folder as it is, and go on with a backup copy.",
+            )
+        return content
+
+    def of_act(self, act: str) -> list[Entry]:
+        """Return every entry of one act, oldest first."""
+        rows = self._database.rows(
+            "SELECT seq, entry, hash FROM journal WHERE json_valid(entry) "
+            "AND json_extract(entry, '$.act') = ? ORDER BY seq",
+            (act,),
+        )
+        return [_entry(*row) for row in rows]
 
     def entries(self, limit: int | None = None) -> list[Entry]:
         """Return the newest ``limit`` entries (all when None), oldest first."""
@@ -169,7 +208,7 @@ def chained(seq: int, before: str, text: str) -> str:
     return hashlib.sha256(b"audit/1\0" + seq.to_bytes(8, "big") + previous + raw).hexdigest()
 
 
-def _entry(seq: int, text: str, digest: str) -> Entry:
+def _entry(seq: int, text: str, link: str) -> Entry:
     try:
         content = json.loads(text)
         return Entry(
@@ -178,10 +217,10 @@ def _entry(seq: int, text: str, digest: str) -> Entry:
             str(content["user"]),
             str(content["act"]),
             dict(content["details"]),
-            str(digest),
+            str(link),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
-        return Entry(int(seq), "", "", "damaged", {}, str(digest))
+        return Entry(int(seq), "", "", "damaged", {}, str(link))
 
 
 def _user() -> str:

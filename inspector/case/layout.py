@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from inspector.case import lock, opening
+from inspector.case.schema import flush
 from inspector.errors import CaseError
 
 DATABASE = "case.db"
@@ -37,10 +38,10 @@ def make(path: Path) -> Path:
         for name in (DERIVED, EXPORTS):
             (partial / name).mkdir()
         opening.create(partial / DATABASE)
-        _flush_folder(partial)
+        flush(partial)
         # Replaces an empty folder; another process that was quicker makes it fail.
         os.rename(partial, place)
-        _flush_folder(place.parent)
+        flush(place.parent)
     except (OSError, CaseError) as error:
         why = error.why if isinstance(error, CaseError) else f"{error.strerror or error}."
         raise CaseError(
@@ -162,11 +163,3 @@ def _refuse_existing(place: Path) -> None:
             f"{error.strerror or error}.",
             "Choose a folder where you may write.",
         ) from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -68,7 +68,9 @@ def open_for_writing(path: Path) -> Database:
             schema.back_up(connection, path)
             schema.upgrade(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return Database(connection, path, None, read_only=False)
+        opened = Database(connection, path, None, read_only=False)
+        opened.upgraded_from = present if present < schema.version() else None
+        return opened
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -80,31 +82,30 @@ def open_for_writing(path: Path) -> Database:
 def open_for_reading(path: Path) -> Database:
     """Open a case database without writing a byte near it.
 
-    A write-ahead log that a crash left behind is folded in on a copy, in the temporary folder.
+    What has to be written first is written to a copy in the temporary folder: the log that a crash
+    left behind is folded in there, and a case of an earlier version is brought up to date there.
 
     Raises
     ------
     CaseError
-        Not a case, damaged, or of another version.
+        Not a case, damaged, or made by a newer version.
     """
     _check_magic(path)
     connection, scratch = None, None
     try:
-        log = path.with_name(path.name + "-wal")
-        if log.is_file() and not log.is_symlink() and log.stat().st_size:
-            scratch = Path(tempfile.mkdtemp(prefix="inspector-case-"))
-            shutil.copyfile(path, scratch / path.name)
-            shutil.copyfile(log, scratch / log.name)
+        if _logs(path):
+            scratch = _copied(path)
             connection = _connect(scratch / path.name, "mode=rw")
         else:
             connection = _connect(path, "mode=ro&immutable=1")
-        if _check_version(connection, path) < schema.version():
-            raise CaseError(
-                f"The case {path.parent} cannot be opened read-only.",
-                "An earlier Inspector made it, and bringing it up to date writes to it.",
-                "Copy the case to a place where you may write, and open the copy.",
-            )
+        present = _check_version(connection, path)
         _check_pages(connection, path)
+        if present < schema.version():
+            if scratch is None:
+                connection.close()
+                scratch = _copied(path)
+                connection = _connect(scratch / path.name, "mode=rw")
+            schema.upgrade(connection)
         connection.execute("PRAGMA query_only = ON")
         return Database(connection, path, scratch, read_only=True)
     except BaseException as error:
@@ -119,6 +120,24 @@ def open_for_reading(path: Path) -> Database:
                 f"The case {path.parent} was not opened.", f"{error.strerror or error}."
             ) from error
         raise
+
+
+def _logs(path: Path) -> list[Path]:
+    """Return what a crash left beside a database: a write-ahead log, or a rollback journal."""
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    return [log for log in beside if log.is_file() and not log.is_symlink() and log.stat().st_size]
+
+
+def _copied(path: Path) -> Path:
+    """Copy a database and its logs into a new temporary folder."""
+    scratch = Path(tempfile.mkdtemp(prefix="inspector-case-"))
+    try:
+        for file in (path, *_logs(path)):
+            shutil.copyfile(file, scratch / file.name)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return scratch
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:

@@ -39,6 +39,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, "
         "seq INTEGER NOT NULL REFERENCES journal (seq), PRIMARY KEY (kind, key)) WITHOUT ROWID",
     ),
+    (
+        # What belongs to an entry and is too long for one: the rows of a proposal or of an audit.
+        # The entry has its SHA-256.
+        "CREATE TABLE attachment (seq INTEGER PRIMARY KEY REFERENCES journal (seq), "
+        "content BLOB NOT NULL)",
+        *(line.format(table="attachment") for line in _APPEND_ONLY),
+        "CREATE TRIGGER attachment_counts_up BEFORE INSERT ON attachment "
+        "WHEN NEW.seq <= (SELECT coalesce(max(seq), 0) FROM attachment) "
+        "BEGIN SELECT RAISE(ABORT, 'attachment is append-only'); END",
+    ),
 )
 """Statements that lead from version i to version i + 1; an empty file has version 0."""
 
@@ -77,8 +87,20 @@ def back_up(connection: sqlite3.Connection, path: Path) -> Path:
         connection.backup(copy)
         # One file that opens by itself, without a -wal beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
+    # On the disk, name and all, before the first statement changes the original.
+    flush(partial)
     os.replace(partial, target)
+    flush(target.parent)
     return target
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def objects(connection: sqlite3.Connection) -> dict[str, str]:

@@ -67,6 +67,20 @@ def changed_tags(database: Database, entries: Iterable[Entry]) -> Iterator[str]:
         yield f"The change of tags {seq} was removed behind the journal's back."
 
 
+def changed_attachments(database: Database, entries: Iterable[Entry]) -> Iterator[str]:
+    """Compare what is too long for an entry with the digest that its entry names."""
+    named = {
+        entry.seq: entry.details["attachment"] for entry in entries if "attachment" in entry.details
+    }
+    for seq, content in database.rows("SELECT seq, content FROM attachment ORDER BY seq"):
+        if seq not in named:
+            yield f"The attachment {seq} is in no journal entry."
+        elif named.pop(seq) != _digest(content):
+            yield f"The attachment of entry {seq} was changed behind the journal's back."
+    for seq in named:
+        yield f"The attachment of entry {seq} was removed behind the journal's back."
+
+
 def changed_arrays(
     derived: Path, infos: Iterable[ArrayInfo], check: Callable[[], None]
 ) -> Iterator[str]:

@@ -142,7 +142,7 @@ def test_a_newer_case_is_refused_with_its_version(folder: Path) -> None:
         other.execute("PRAGMA user_version = 9")
     before = database.read_bytes()
     for read_only in (False, True):
-        with pytest.raises(CaseError, match=r"newer Inspector.* case format 9, .* up to 1"):
+        with pytest.raises(CaseError, match=r"newer Inspector.* case format 9, .* up to 2"):
             Case.open(folder, read_only=read_only)
     assert database.read_bytes() == before
 

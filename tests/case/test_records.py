@@ -172,20 +172,21 @@ def test_an_older_case_is_backed_up_and_upgraded(
         describe(case, 10)
         case.tags.apply([1], "poison")
     request.getfixturevalue("next_version")
-    with pytest.raises(CaseError, match="bringing it up to date writes"):
-        Case.open(folder, read_only=True)
+    with Case.open(folder, read_only=True) as case:
+        assert case.tags.of(1) == ["poison"]
+    assert not list(folder.glob("*.bak*"))
     with Case.open(folder) as case:
         assert case.tags.of(1) == ["poison"]
         assert case.verify() == []
     with closing(sqlite3.connect(folder / "case.db")) as raw:
-        assert raw.execute("PRAGMA user_version").fetchone() == (2,)
+        assert raw.execute("PRAGMA user_version").fetchone() == (3,)
         assert raw.execute("SELECT count(*) FROM audit").fetchone() == (0,)
-    with closing(sqlite3.connect(folder / "case.db.bak-v1")) as raw:
-        assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+    with closing(sqlite3.connect(folder / "case.db.bak-v2")) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (2,)
         assert raw.execute("SELECT count(*) FROM journal").fetchone()[0] > 1
     assert sorted(path.name for path in folder.glob("case.*")) == [
         "case.db",
-        "case.db.bak-v1",
+        "case.db.bak-v2",
         "case.lock",
     ]
 
