@@ -24,6 +24,7 @@ _COMMANDS = {
     "redo": "tags",
     "history": "tags",
     "export": "export",
+    "report": "report",
     "detectors": "plugins",
     "plugin": "plugins",
     "doctor": "doctor",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -54,3 +56,26 @@ def open_command(case: Path) -> None:
     if not case.is_dir():
         raise BadInput(f"There is no case at {case}.", "It is not a folder.", "Check the path.")
     raise SystemExit(start_window(case))
+
+
+@contextmanager
+def printing_window() -> Iterator[None]:
+    """Have Qt ready to lay out pages, without a screen and without a window.
+
+    Raises
+    ------
+    BadInput
+        System libraries that Qt needs are missing.
+    """
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    try:
+        from PySide6.QtGui import QGuiApplication
+    except ImportError as error:
+        raise BadInput(
+            "Qt cannot start, and PDF is laid out by it.",
+            f"{error}.",
+            "`inspector doctor` prints the line that installs what is missing; HTML needs no Qt.",
+        ) from None
+    app = QGuiApplication.instance() or QGuiApplication(["inspector"])
+    yield
+    del app

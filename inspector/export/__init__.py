@@ -4,8 +4,9 @@
 copy is built under a hidden name beside its final place, read back with the readers of
 `inspector.intake.datasets`, compared with the source sample by sample, and only then renamed. An
 export that fails leaves nothing under the final name; one that was killed leaves a folder
-``.NAME.partial-…``, which `leftovers` finds. Nothing here imports torch or Pillow, and no image is
-ever decoded or encoded again: that could destroy a trigger, or make one.
+``.NAME.partial-…``, which `leftovers` finds. Nothing here imports torch, and no image of
+the evidence is ever decoded or encoded again: that could destroy a trigger, or make one. Reports
+(`inspector.export.report`) show derived arrays, encoded anew.
 """
 
 from inspector.export.cleaned import ExportResult, export_cleaned

@@ -62,10 +62,7 @@ def building(target: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
             raise
     except OSError as error:
-        cause, fix = _CAUSES.get(
-            error.errno or 0,
-            ((error.strerror or "an error of the system").lower(), "Choose another place."),
-        )
+        cause, fix = cause_of(error)
         rest = (
             f"The unfinished folder {shown(partial)} could not be removed: delete it."
             if os.path.lexists(partial)
@@ -75,6 +72,14 @@ def building(target: Path) -> Iterator[Path]:
     # The data is on the disk and under its name; that the name is too is all this adds.
     with suppress(OSError):
         _flush_folder(target.parent)
+
+
+def cause_of(error: OSError) -> tuple[str, str]:
+    """Return why something could not be written, in a few words, and what to do about it."""
+    return _CAUSES.get(
+        error.errno or 0,
+        ((error.strerror or "an error of the system").lower(), "Choose another place."),
+    )
 
 
 def _partial_name(name: str) -> str:

@@ -43,6 +43,16 @@ def unescape_name(text: str) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
+def visible(text: str) -> str:
+    """Return text for a reader, with every unprintable character written ``%XX``; no way back.
+
+    For text whose names were escaped already: a ``%`` stays what it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _percent(char) for char in text)
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """Return a path for a message: one printable line."""
     return escape_name(os.fspath(path))

@@ -1,0 +1,53 @@
+"""``inspector report``: everything about a case in one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from inspector.case import Case
+
+
+@click.command("report")
+@click.argument("case_path", metavar="CASE", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A new file that ends in .html, .pdf or .json.",
+)
+def report_command(case_path: Path, target: Path) -> None:
+    """Write what was seen, concluded and decided in a case, with digests to check it by."""
+    from inspector.export.report import (
+        check_report_target,
+        html_report,
+        record_report,
+        report_document,
+        write_report,
+    )
+
+    with Case.open(case_path) as case:
+        check_report_target(case, target)
+        document = report_document(case)
+        ending = target.suffix.lower()
+        if ending == ".json":
+            content = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False).encode()
+        elif ending == ".html":
+            content = html_report(document).encode()
+        else:
+            from inspector.cli.window import printing_window
+
+            with printing_window():
+                from inspector.gui.report_pdf import pdf_report
+
+                content = pdf_report(document)
+        digest = write_report(target, content)
+        head = document["journal"]["head"]
+        record_report(case, target, digest, head)
+    click.echo(f"Written: {target}")
+    click.echo(f"SHA-256 {digest}")
+    click.echo(f"Journal head {head}")

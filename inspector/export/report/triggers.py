@@ -1,0 +1,69 @@
+"""Reconstructed triggers with their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from inspector.case import Case
+from inspector.errors import CaseError
+from inspector.export.report.pictures import as_picture, as_pixels, laid_over_grey
+
+_MOST = 24
+"""Classes whose trigger is pictured: the significant ones first, then the most unusual."""
+
+_SIDE = 72
+
+
+def triggers(case: Case, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what was measured of each trigger, with pictures of the foremost.
+
+    Parameters
+    ----------
+    case : Case
+    found : mapping
+        `trigger_document` of the case.
+
+    Returns
+    -------
+    list of dict
+        Rows of the trigger document without the opinion on them (``significant``), with
+        ``pictures``: the mask, the pattern, and the trigger on grey; empty where there is none.
+    """
+    records = {(row["index"], row["method"]): row for row in case.triggers()}
+    rows = sorted(found["classes"], key=_prominence)
+    described = []
+    for rank, row in enumerate(rows):
+        name = str(row["name"])
+        record = records.get((row["index"], row["method"]), {})
+        pictures = _pictures(case, record, name) if rank < _MOST else []
+        observed = {key: value for key, value in row.items() if key != "significant"}
+        described.append({**observed, "pictures": pictures})
+    return described
+
+
+def _prominence(row: Mapping[str, Any]) -> tuple[bool, float, int]:
+    return not row["significant"], -(row["anomaly"] or 0.0), row["index"]
+
+
+def _pictures(case: Case, record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    mask, pattern = (_pixels(case, record, part) for part in ("mask", "pattern"))
+    if mask is None or pattern is None or mask.shape[:2] != pattern.shape[:2]:
+        return []
+    return [
+        as_picture(laid_over_grey(mask, pattern), f"trigger for {name} on grey", _SIDE),
+        as_picture(mask[:, :, :1], f"mask of the trigger for {name}", _SIDE),
+        as_picture(pattern, f"pattern of the trigger for {name}", _SIDE),
+    ]
+
+
+def _pixels(case: Case, record: Mapping[str, Any], part: str) -> NDArray[Any] | None:
+    array = record.get(f"{part}_array")
+    if not isinstance(array, str) or not case.has_array(array):
+        return as_pixels(record[part]) if record.get(part) is not None else None
+    try:
+        return as_pixels(case.array(array))
+    except CaseError:
+        return None

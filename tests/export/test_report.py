@@ -1,0 +1,282 @@
+"""The report: valid against its schema, honest in words, inert whatever the evidence is called."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import html.parser
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from inspector import places
+from inspector.case import Case
+from inspector.errors import BadInput
+from inspector.export.report import (
+    check_report_target,
+    html_report,
+    record_report,
+    report_document,
+    write_report,
+)
+from inspector.export.report.page import pictures_of
+from inspector.export.report.techniques import technique_table, techniques_for
+from report_case import HOSTILE, TARGET, N, make_case
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Iterator[Case]:
+    with make_case(tmp_path / "hostile.case") as made:
+        yield made
+
+
+def validated(document: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(document, allow_nan=False)
+    json.dumps(document, ensure_ascii=False).encode("utf-8")
+    path = places.resources() / "schema" / "report.schema.json"
+    schema = json.loads(path.read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    return json.loads(text)
+
+
+class _Page(html.parser.HTMLParser):
+    """What a browser would see: elements, attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+# ---- the document --------------------------------------------------------------------------------
+
+
+def test_the_document_is_valid_and_says_what_the_case_holds(case: Case) -> None:
+    document = validated(report_document(case))
+    assert document["journal"]["head"] == case.journal.head
+    assert document["journal"]["whole"]
+    assert document["case"]["id"] == case.journal.entry(1).hash
+    assert [item["sha256"] for item in document["observed"]["evidence"]] == ["ab" * 32, "cd" * 32]
+    assert document["observed"]["evidence"][0]["changed"]
+    row = document["assessed"]["classes"][TARGET]
+    assert (row["verdict"], row["error_rate"], row["tagged"]) == ("medium", "uncalibrated", 6)
+    assert document["methods"]["detectors"][0]["parameters"] == {"directions": 2}
+    assert document["methods"]["settings"] == {"seed": 3, "device": "cpu"}
+
+
+def test_fact_opinion_and_decision_stand_in_different_branches(case: Case) -> None:
+    document = report_document(case)
+    facts = json.dumps(document["observed"])
+    assert "verdict" not in facts
+    assert "significant" not in facts
+    assert "white square" not in facts
+    assert document["assessed"]["triggers"][0]["significant"] is True
+    group = document["decided"]["groups"][0]
+    assert (group["tag"], group["count"], group["source"]) == ("poison", 6, "manual")
+    assert group["note"] == "white square <i>again</i>"
+    assert group["user"]
+    assert group["time"].endswith("Z")
+    assert [row["index"] for row in group["samples"]] == list(range(TARGET, N, 10))
+
+
+def test_pictures_are_the_arrays_of_the_case(case: Case) -> None:
+    document = report_document(case)
+    first = document["observed"]["suspects"][0]
+    with Image.open(io.BytesIO(base64.b64decode(first["picture"]["png"]))) as image:
+        assert image.format == "PNG"
+        pixels = np.asarray(image)
+    assert pixels.shape == (96, 96, 3)
+    thumbnail = case.array("thumbnails")[first["index"]]
+    assert np.array_equal(pixels[::12, ::12], thumbnail)
+    grey, mask, _ = document["observed"]["triggers"][0]["pictures"]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(grey["png"]))))
+    assert shown[0, 0].tolist() == [128, 128, 128]
+    assert shown[-1, -1].tolist() == [255, 255, 255]
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(mask["png"])))).max() == 255
+
+
+def test_what_could_not_be_seen_is_said_whether_measured_or_not(case: Case) -> None:
+    assert report_document(case)["not_seen"]["sentence"].startswith("Not measured")
+    case.set("limits", {"patch": {"class 4": 0.02}})
+    found = validated(report_document(case))["not_seen"]
+    assert found["measured"]
+    assert found["limits"] == {"patch": {"class 4": 0.02}}
+    assert "class 4 = 0.02" in html_report(report_document(case))
+
+
+def test_error_rates_appear_with_an_audit(case: Case) -> None:
+    outcome = case.get("outcome")
+    outcome["calibrated"] = True
+    outcome["classes"][TARGET] |= {"p_value": 0.004, "verdict": "high"}
+    case.set("outcome", outcome)
+    document = validated(report_document(case))
+    rates = [row["error_rate"] for row in document["assessed"]["classes"]]
+    assert rates == ["uncalibrated"] * 4 + ["0.004 by chance"]
+    assert "for 1 of 5 classes" in document["assessed"]["error_rate"]
+
+
+def test_an_empty_case_has_a_report(tmp_path: Path) -> None:
+    with Case.create(tmp_path / "empty.case") as empty:
+        document = validated(report_document(empty))
+        assert document["summary"]["sentence"].startswith("Nothing was assessed")
+        page = html_report(document)
+    assert "No evidence is recorded" in page
+    assert "No detector has run" in page
+
+
+def test_a_broken_journal_is_said_on_the_first_page(case: Case) -> None:
+    case._database._connection.execute("DROP TRIGGER IF EXISTS journal_no_update")
+    for (name,) in case._database.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+        case._database._connection.execute(f'DROP TRIGGER "{name}"')
+    case._database._connection.execute("UPDATE journal SET hash = ? WHERE seq = 3", ("0" * 64,))
+    document = validated(report_document(case))
+    assert not document["journal"]["whole"]
+    assert "NOT WHOLE: Journal entry 3" in html_report(document)
+
+
+# ---- techniques ----------------------------------------------------------------------------------
+
+
+def test_techniques_follow_from_findings(case: Case) -> None:
+    ids = {row["id"] for row in report_document(case)["assessed"]["techniques"]}
+    assert {"AML.T0020", "AML.T0018.000", "NISTAML.023", "ML02:2023", "CWE-59"} <= ids
+    assert "CWE-502" not in ids
+    case.set("contents", {"unsafe": ["posix.system"]})
+    after = {row["id"] for row in report_document(case)["assessed"]["techniques"]}
+    assert after - ids >= {"CWE-502", "AML.T0011.000"}
+
+
+def test_every_name_of_the_table_is_described_current_and_dated() -> None:
+    table = technique_table()
+    for rule in table["rules"]:
+        assert set(rule["techniques"]) <= set(table["techniques"])
+        assert rule["because"].endswith(".")
+    assert not set(table["techniques"]) & set(table["retired"])
+    every = techniques_for({rule["when"] for rule in table["rules"]})
+    assert {row["id"] for row in every} >= {"AML.T0076", "CWE-502", "AML.M0014"}
+    for row in every:
+        assert row["release"] or row["framework"] == "CWE"
+    assert {row["release"] for row in every if row["id"].startswith("AML.")} == {"2026.09"}
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def test_hostile_names_come_out_inert(case: Case) -> None:
+    text = html_report(report_document(case))
+    page = _Page(text)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "<script" not in text.lower()
+    assert [tag for tag, _ in page.tags].count("style") == 1
+    for _, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+    said = "".join(page.text)
+    for name in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
+        assert name in said
+    assert "\u202e" not in text
+    assert "safe%E2%80%AEgnp.exe" in said
+    assert "white square <i>again</i>" in said
+    assert "i" not in {tag for tag, _ in page.tags}
+    assert "49" not in re.findall(r"\{\{.*?\}\}", said)
+
+
+def test_the_policy_forbids_all_but_the_pages_own_style_and_pictures(case: Case) -> None:
+    text = html_report(report_document(case))
+    policy = next(
+        attributes["content"]
+        for tag, attributes in _Page(text).tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    assert text.index("Content-Security-Policy") < text.index("<style>")
+
+
+def test_all_pictures_lie_inside_the_page_and_decode(case: Case) -> None:
+    document = report_document(case)
+    page = _Page(html_report(document))
+    sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    assert len(sources) == len(pictures_of(document)) == 24 + 3
+    for source in sources:
+        assert source.startswith("data:image/png;base64,")
+        with Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1]))) as image:
+            image.verify()
+    links = [a.get("href") or a.get("src") for tag, a in page.tags if tag in ("a", "link", "img")]
+    assert all(link.startswith("data:") for link in links)
+
+
+def test_a_document_that_was_tampered_with_cannot_smuggle_markup(case: Case) -> None:
+    document = report_document(case)
+    document["observed"]["suspects"][0]["picture"]["png"] = 'x" onerror="alert(1)'
+    with pytest.raises(ValueError):
+        html_report(document)
+
+
+def test_marks_keep_fact_opinion_and_decision_apart(case: Case) -> None:
+    page = html_report(report_document(case))
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page, re.DOTALL)
+    marked = {
+        re.sub("<[^>]*>|&nbsp;", "", heading).split("\n")[0].strip(): heading
+        for heading in headings
+    }
+    assert all("mark observed" in marked[name] for name in marked if name.startswith("Evidence"))
+    assert any("mark opinion" in text for name, text in marked.items() if "Classes" in name)
+    assert any("mark decision" in text for name, text in marked.items() if "Decisions" in name)
+
+
+# ---- on the disk ---------------------------------------------------------------------------------
+
+
+def test_a_report_is_written_once_and_recorded(case: Case, tmp_path: Path) -> None:
+    target = tmp_path / "r.html"
+    head = case.journal.head
+    digest = write_report(target, b"one")
+    record_report(case, target, digest, head)
+    assert digest == hashlib.sha256(b"one").hexdigest()
+    entry = case.journal.entries(1)[0]
+    assert (entry.act, entry.details["head"], entry.details["sha256"]) == ("reported", head, digest)
+    with pytest.raises(BadInput, match="already exists"):
+        write_report(target, b"two")
+    assert target.read_bytes() == b"one"
+    write_report(target, b"two", replace=True)
+    assert target.read_bytes() == b"two"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hostile.case", "r.html"]
+
+
+def test_reports_stay_out_of_the_evidence_and_derived_arrays(case: Case, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    case.add_evidence("data", data, "ef" * 32, 1)
+    for place, said in (
+        (data / "r.html", "lies in the evidence"),
+        (case.derived / "r.html", "derived arrays"),
+        (tmp_path / "none" / "r.html", "does not exist"),
+        (tmp_path / "r.docx", "does not say what to write"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            check_report_target(case, place)
+    check_report_target(case, case.exports / "r.pdf")

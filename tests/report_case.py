@@ -1,0 +1,123 @@
+"""A small case with everything that a report shows, and names that try to break out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.case import Case
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "'\"><img src=x onerror=alert(2)>",
+    "safe\u202egnp.exe",
+    "</style><style>body{display:none}</style>{{ 7*7 }}{% raw %}",
+    "ordinary",
+)
+TARGET = 4
+N = 60
+
+
+def put(case: Case, name: str, values: Any) -> None:
+    """Write an array into the case as the engine does."""
+    array = np.ascontiguousarray(values)
+    path = case.derive("made") / f"{name.replace(':', '-')}.npy"
+    np.save(path, array, allow_pickle=False)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    relative = path.relative_to(case.derived).as_posix()
+    case.set_array(name, relative, array.dtype.str, array.shape, digest)
+
+
+def make_case(path: Path, names: tuple[str, ...] = HOSTILE, n: int = N) -> Case:
+    """Return an open case of n samples: the last class poisoned, tagged, with a trigger."""
+    rng = np.random.default_rng(0)
+    case = Case.create(path)
+    case.set(
+        "dataset",
+        {
+            "format": "image-folder",
+            "n": n,
+            "class_names": list(names),
+            "notes": ["2 links were not followed."],
+        },
+    )
+    case.set("model", {"architecture": names[0], "num_classes": len(names), "accuracy": 0.98})
+    case.set("scan", {"seed": 3, "device": "cpu"})
+    case.add_evidence("model", "/evidence/<b>model</b>.pt", "ab" * 32, 1000)
+    case.add_evidence("data", "/evidence/data", "cd" * 32, 2000)
+    labels = (np.arange(n) % len(names)).astype(np.int32)
+    poison = np.flatnonzero(labels == len(names) - 1)[::2]
+    combined = rng.random(n).astype(np.float32)
+    combined[poison] += 5
+    pictures = rng.integers(0, 90, (n, 8, 8, 3)).astype(np.uint8)
+    pictures[poison, 5:, 5:] = 255
+    locators = [f"{names[label]}/{row}.png".encode() for row, label in enumerate(labels)]
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum([len(text) for text in locators], out=offsets[1:])
+    put(case, "labels", labels)
+    put(case, "predicted", labels)
+    put(case, "assessed", np.ones(n, bool))
+    put(case, "combined", combined)
+    put(case, "score:spectral", combined)
+    put(case, "thumbnails", pictures)
+    put(case, "locator_bytes", np.frombuffer(b"".join(locators), np.uint8))
+    put(case, "locator_offsets", offsets)
+    classes = [
+        {
+            "index": at,
+            "name": name,
+            "count": int((labels == at).sum()),
+            "statistic": 40.0 if at == len(names) - 1 else 1.5,
+            "p_value": None,
+            "verdict": "medium" if at == len(names) - 1 else "none",
+        }
+        for at, name in enumerate(names)
+    ]
+    case.record_finding(
+        "spectral",
+        {
+            "title": "Spectral signatures",
+            "version": "1.0",
+            "origin": "bundled",
+            "parameters": {"directions": 2},
+            "seed": 3,
+            "status": "done",
+            "seconds": 0.5,
+            "verdict": "medium",
+            "caveats": ["Rare kinds look the same."],
+            "classes": classes,
+        },
+    )
+    case.set(
+        "outcome",
+        {
+            "classes": classes,
+            "verdict": "medium",
+            "caveats": ["Uncalibrated."],
+            "calibrated": False,
+        },
+    )
+    mask = np.zeros((8, 8), np.float32)
+    mask[5:, 5:] = 1
+    put(case, "trigger:4-neural-cleanse:mask", mask)
+    put(case, "trigger:4-neural-cleanse:pattern", np.full((8, 8, 3), 255, np.uint8))
+    case.record_trigger(
+        len(names) - 1,
+        "neural-cleanse",
+        {
+            "mask_array": "trigger:4-neural-cleanse:mask",
+            "pattern_array": "trigger:4-neural-cleanse:pattern",
+            "success_rate": 0.99,
+            "success_interval": [0.96, 1.0],
+            "mask_l1": 9.0,
+            "anomaly": 6.0,
+            "threshold": 3.0,
+            "p_value": 0.001,
+            "significant": True,
+        },
+    )
+    case.tags.apply(poison, "poison", source="manual", note="white square <i>again</i>")
+    return case
