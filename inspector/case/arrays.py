@@ -101,12 +101,7 @@ class ArrayStore:
     def infos(self) -> dict[str, ArrayInfo]:
         """Return everything registered, by name."""
         if self._infos is None:
-            self._infos = {
-                name: ArrayInfo(
-                    name, value["path"], value["dtype"], tuple(value["shape"]), value["sha256"]
-                )
-                for name, value in self._records.all(KIND).items()
-            }
+            self._infos = {name: _info(name, v) for name, v in self._records.all(KIND).items()}
         return dict(self._infos)
 
     def get(self, name: str, n: int) -> NDArray[Any]:
@@ -142,6 +137,15 @@ class ArrayStore:
         array = npy.map_array(self._derived, relpath, npy.dtype_name(info.dtype), info.shape)
         array.flags.writeable = False
         return array
+
+
+def _info(name: str, value: Any) -> ArrayInfo:
+    try:
+        return ArrayInfo(
+            name, value["path"], value["dtype"], tuple(value["shape"]), value["sha256"]
+        )
+    except (KeyError, TypeError) as error:
+        raise CaseError(f"The array {name!r} of this case is damaged.", f"{error}.") from error
 
 
 def _check_claim(info: ArrayInfo, n: int) -> None:

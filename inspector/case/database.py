@@ -14,6 +14,14 @@ from inspector.case import schema
 from inspector.errors import CaseError
 
 
+class NotSaved(CaseError):
+    """The disk is full or refuses: nothing was changed, and the same act can be done again."""
+
+
+class Damaged(CaseError):
+    """A database whose content cannot be right."""
+
+
 class Database:
     """Statements and transactions on an open case, from any thread.
 
@@ -174,7 +182,7 @@ def explain(error: sqlite3.Error, path: Path) -> CaseError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
         why = "is full" if name == "SQLITE_FULL" else f"is full or refuses to write ({error})"
-        return CaseError(
+        return NotSaved(
             "The change was not saved.",
             f"The disk of {path.parent} {why}.",
             "Free some space and do it again; everything saved before is still there, "
@@ -186,7 +194,7 @@ def explain(error: sqlite3.Error, path: Path) -> CaseError:
             "Another program holds its database.",
             "Close it there first; nothing was changed.",
         )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such "):
         return damaged(path, str(error))
     if isinstance(error, sqlite3.ProgrammingError):
         return CaseError(f"The case {path.parent} is closed.", "", "Open it again.")
@@ -195,9 +203,9 @@ def explain(error: sqlite3.Error, path: Path) -> CaseError:
     )
 
 
-def damaged(path: Path, why: str) -> CaseError:
+def damaged(path: Path, why: str) -> Damaged:
     """Return the error for a database whose content cannot be right."""
-    return CaseError(
+    return Damaged(
         f"The case {path.parent} is damaged.",
         f"{path.name}: {why}.",
         f"Keep the folder as it is, and go on with a backup copy or a {path.name}.bak file.",

@@ -12,6 +12,7 @@ import numpy as np
 
 import inspector
 from inspector.case.canonical import plain, valid_unicode
+from inspector.case.evidence import Look
 from inspector.case.findings import VERDICTS
 from inspector.case.folder import Case
 from inspector.case.table import SampleTable
@@ -68,15 +69,14 @@ def scan_document(case: Case) -> dict[str, Any]:
         caveats.append(_NOTHING_RAN)
     elif not calibrated and not any("calibrated" in line for line in caveats):
         caveats.append(_UNCALIBRATED)
+    looks = case.watch.look()
+    caveats += _stale(case)
     document = {
         "schema": SCHEMA,
         "inspector": inspector.__version__,
         "case": str(case.path),
         "journal_head": case.journal.head,
-        "evidence": [
-            {"role": item.role, "path": item.path, "sha256": item.sha256, "size": item.size}
-            for item in case.evidence()
-        ],
+        "evidence": [_evidence(look) for look in looks],
         "model": _model(case),
         "dataset": _dataset(case),
         "classes": classes,
@@ -176,6 +176,21 @@ def _model(case: Case) -> dict[str, Any]:
     model = {key: recorded.get(key, inner.get(key)) for key in _MODEL}
     layer = (case.get("signals") or {}).get("layer")
     return {**model, "layer": layer, "notes": model["notes"] or []}
+
+
+def _evidence(look: Look) -> dict[str, Any]:
+    item = look.item
+    known = {"role": item.role, "path": item.path, "sha256": item.sha256, "size": item.size}
+    return {**known, "state": look.state}
+
+
+def _stale(case: Case) -> list[str]:
+    """Say which results belong to bytes that lie there no more."""
+    return [
+        f"The {role} was changed on disk after it was read. Stale, since they belong to the former "
+        f"bytes: {', '.join(names) or 'nothing so far'}."
+        for role, names in case.watch.stale().items()
+    ]
 
 
 def _dataset(case: Case) -> dict[str, Any]:

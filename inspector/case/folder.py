@@ -18,11 +18,13 @@ from inspector.case import layout, lock, opening, verification
 from inspector.case.arrays import ArrayInfo, ArrayStore
 from inspector.case.database import Database
 from inspector.case.evidence import Evidence, EvidenceList
+from inspector.case.exports import Export, changed_export, exports_of
 from inspector.case.findings import Findings
 from inspector.case.journal import Journal
 from inspector.case.records import Records
 from inspector.case.samples import Samples
 from inspector.case.tags import Tags
+from inspector.case.watch import Watch
 from inspector.errors import CaseError
 
 _LINKS_CHECKED_AT_OPENING = 1000
@@ -47,6 +49,8 @@ class Case:
         What opening noticed, one sentence each: a broken journal, a full disk.
     journal : Journal
     tags : Tags
+    watch : Watch
+        Whether the evidence is still what it was, and where it lies now.
     """
 
     def __init__(self, path: Path, opened: Database, held: lock.CaseLock) -> None:
@@ -64,6 +68,7 @@ class Case:
         self._samples = Samples(self._records, self._arrays)
         self._evidence = EvidenceList(self._records)
         self._findings = Findings(self._records)
+        self.watch = Watch(self, self._evidence)
         self.tags = Tags(opened, self.journal, self._records, self._samples)
         self.problems = self.journal.verify(last=_LINKS_CHECKED_AT_OPENING)
 
@@ -177,23 +182,46 @@ class Case:
     def verify(self, check: Callable[[], None] = lambda: None) -> list[str]:
         """Return everything that is not as it was written, one sentence each; empty when whole.
 
-        The journal's chain, what is bound to it, and the bytes of the derived arrays. The evidence
-        is not read: see `changed_evidence`, and the engine for its digests.
+        The journal's chain, what is bound to it, the bytes of the derived arrays and of the exports
+        that can be reached. The evidence is not read: see `watch`, and the engine for
+        its digests.
 
         Parameters
         ----------
         check : callable
             Called between chunks; may raise to stop.
         """
+        return [what for _, what in self.differences(check)]
+
+    def differences(self, check: Callable[[], None] = lambda: None) -> Iterator[tuple[str, str]]:
+        """Yield what `verify` returns, each with the part of the case that it concerns.
+
+        "schema", "journal", "record", "tag", "attachment", "array" or "export".
+        """
         entries = self.journal.entries()
-        return [
-            *verification.changed_guards(self._database),
-            *self.journal.verify(),
-            *verification.changed_records(self._records.every(), entries),
-            *verification.changed_tags(self._database, entries),
-            *verification.changed_attachments(self._database, entries),
-            *verification.changed_arrays(self.derived, self.arrays().values(), check),
-        ]
+        parts = {
+            "schema": verification.changed_guards(self._database),
+            "journal": self.journal.verify(),
+            "record": verification.changed_records(self._records.every(), entries),
+            "tag": verification.changed_tags(self._database, entries),
+            "attachment": verification.changed_attachments(self._database, entries),
+        }
+        for part, found in parts.items():
+            yield from ((part, what) for what in found)
+        try:
+            infos = self.arrays().values()
+            yield from (
+                ("array", what) for what in verification.changed_arrays(self.derived, infos, check)
+            )
+        except CaseError as error:
+            yield "array", str(error)
+        for export in self.exported():
+            if export.folder.is_dir():
+                yield from (("export", what) for what in changed_export(export, check))
+
+    def exported(self) -> list[Export]:
+        """Return the exports that the journal tells of, whether or not they can be reached."""
+        return exports_of(self.journal.entries(), self.exports)
 
     # ---- settings -------------------------------------------------------------------------------
 
@@ -231,9 +259,10 @@ class Case:
         sha256: str,
         size: int,
         details: Mapping[str, Any] | None = None,
+        seen: str | None = None,
     ) -> Evidence:
         """Record where evidence lies and what it is; see `EvidenceList.add`."""
-        return self._evidence.add(role, path, sha256, size, details)
+        return self._evidence.add(role, path, sha256, size, details, seen)
 
     def evidence(self) -> list[Evidence]:
         """Return all evidence, in the order in which it was added."""
@@ -318,6 +347,30 @@ class Case:
     def arrays(self) -> dict[str, ArrayInfo]:
         """Return everything registered, by name."""
         return self._arrays.infos()
+
+    # ---- further records ------------------------------------------------------------------------
+
+    def keep(self, kind: str, key: str, value: Any, **said: Any) -> bool:
+        """Keep a JSON-able value under a kind and a key: an audit, a limit, an environment.
+
+        Parameters
+        ----------
+        kind, key : str
+            ``kind`` is the act that the journal names.
+        value : object
+        **said
+            What the journal shall say beside key and digest.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+        """
+        return self._records.put(kind, key, value, said)
+
+    def kept(self, kind: str) -> dict[str, Any]:
+        """Return what `keep` kept under one kind, by key, in the order of writing."""
+        return self._records.all(kind)
 
     # ---- findings -------------------------------------------------------------------------------
 

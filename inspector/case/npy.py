@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import struct
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.case.inside import open_inside
 from inspector.errors import CaseError
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -99,7 +99,7 @@ def map_array(folder: Path, relpath: str, dtype: str, shape: tuple[int, ...]) ->
     CaseError
         Missing, a link, no ordinary file, or not what was recorded.
     """
-    with open_inside(folder, relpath) as file:
+    with open_array(folder, relpath) as file:
         found, start = _read_header(file, relpath)
         wanted = (DTYPES[dtype], shape)
         if found != wanted:
@@ -113,34 +113,18 @@ def map_array(folder: Path, relpath: str, dtype: str, shape: tuple[int, ...]) ->
         return np.memmap(file, wanted[0], mode="r", offset=start, shape=shape)
 
 
-def open_inside(folder: Path, relpath: str) -> BinaryIO:
-    """Open an ordinary file below ``folder`` for reading, following no link on the way.
+def open_array(folder: Path, relpath: str) -> BinaryIO:
+    """Open the file of an array below ``folder``, following no link on the way.
 
     Raises
     ------
     CaseError
         Missing, a link, or no ordinary file.
     """
-    parts = PurePosixPath(relpath).parts
-    at = None
     try:
-        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        for part in parts[:-1]:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            below = os.open(part, flags, dir_fd=at)
-            os.close(at)
-            at = below
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(parts[-1], flags, dir_fd=at)
+        return open_inside(folder, relpath)
     except OSError as error:
         raise _refused(relpath, f"it cannot be opened: {error.strerror or error}") from error
-    finally:
-        if at is not None:
-            os.close(at)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _refused(relpath, "it is not an ordinary file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _read_header(file: BinaryIO, relpath: str) -> tuple[tuple[np.dtype[Any], tuple[int, ...]], int]:

@@ -148,6 +148,8 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    # Bytes that were tampered with shall be named by verification, not stop it.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
     # The file may come from someone else: no functions or tables from its schema's expressions.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")

@@ -41,18 +41,26 @@ class Records:
         self._journal = journal
 
     def put(
-        self, kind: str, key: str, value: Any, details: Mapping[str, Any] | None = None
+        self,
+        kind: str,
+        key: str,
+        value: Any,
+        details: Mapping[str, Any] | None = None,
+        *,
+        act: str | None = None,
     ) -> bool:
         """Keep a value in place of the former one; an equal value is no act and changes nothing.
 
         Parameters
         ----------
         kind, key : str
-            ``kind`` is also the act that the journal names.
+            ``kind`` is also the act that the journal names, unless ``act`` is given.
         value : object
             See `canonical.plain`.
         details : mapping, optional
             What the journal shall say beside key and digest.
+        act : str, optional
+            Name of the act in the journal.
 
         Returns
         -------
@@ -69,7 +77,9 @@ class Records:
                 "digest": digest(text),
                 "replaces": present.seq if present is not None else None,
             }
-            entry = self._journal.append(kind, **{**(details or {}), **bound})
+            if act is not None:
+                bound["record"] = kind
+            entry = self._journal.append(act or kind, **{**(details or {}), **bound})
             self._database.execute(
                 "INSERT INTO record VALUES (?, ?, ?, ?) ON CONFLICT (kind, key) "
                 "DO UPDATE SET value = excluded.value, seq = excluded.seq",
@@ -81,6 +91,11 @@ class Records:
         """Return a value, or ``default`` when there is none."""
         found = self._find(kind, key)
         return default if found is None else found.value
+
+    def seq(self, kind: str, key: str) -> int:
+        """Return the number of the entry that wrote a value, 0 when there is none."""
+        found = self._find(kind, key)
+        return 0 if found is None else found.seq
 
     def all(self, kind: str) -> dict[str, Any]:
         """Return the values of one kind by key, in the order in which they were written."""

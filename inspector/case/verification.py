@@ -10,7 +10,7 @@ from inspector.case import schema
 from inspector.case.arrays import ArrayInfo
 from inspector.case.database import Database
 from inspector.case.journal import Entry
-from inspector.case.npy import open_inside
+from inspector.case.npy import open_array
 from inspector.case.records import Record
 from inspector.errors import CaseError
 
@@ -31,8 +31,9 @@ def changed_guards(database: Database) -> Iterator[str]:
 
 def changed_records(records: Iterable[Record], entries: Iterable[Entry]) -> Iterator[str]:
     """Compare each current record with the last entry of the journal about it."""
+    # Acts of one kind of record can have names of their own: "evidence verified".
     last = {
-        (entry.act, entry.details["key"]): entry
+        (entry.details.get("record", entry.act), entry.details["key"]): entry
         for entry in entries
         if {"key", "digest", "replaces"} <= entry.details.keys()
     }
@@ -88,7 +89,7 @@ def changed_arrays(
     for info in infos:
         found = hashlib.sha256()
         try:
-            with open_inside(derived, info.path) as file:
+            with open_array(derived, info.path) as file:
                 while chunk := file.read(_CHUNK):
                     found.update(chunk)
                     check()

@@ -23,6 +23,8 @@ _COMMANDS = {
     "undo": "tags",
     "redo": "tags",
     "history": "tags",
+    "verify": "integrity",
+    "relocate": "integrity",
     "export": "export",
     "report": "report",
     "detectors": "plugins",

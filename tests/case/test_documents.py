@@ -251,6 +251,7 @@ def test_a_scan_document_follows_its_schema(judged: Case) -> None:
         "path": "/evidence/model.pt",
         "sha256": "ab" * 32,
         "size": 100,
+        "state": "missing",
     }
     assert document["evidence"][1]["path"] == "/evidence/d\\xff"
     assert document["model"]["accuracy"] == 0.93

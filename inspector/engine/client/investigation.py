@@ -11,6 +11,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.engine.client import scan as steps
+from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.process import Engine
@@ -183,6 +184,8 @@ class Investigation:
                 "Scan first.",
             )
         options = ScanOptions.from_record(recorded)
+        settle_doubts(self.case, self._on_engine_event)
+        self.case.watch.refuse_changed()
         options.check(self.case.path)
         names = list(self.case.class_names)
         count = int(model["num_classes"])

@@ -107,6 +107,10 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     choice: dict[str, Any] = asked
     if former and case.get("model_asked", None) == asked:
         choice = {"spec": former["spec"]}
+    case.watch.refuse_changed()
+    recorded = {item.role: item for item in case.evidence()}
+    # From before it is read: a change while it is hashed will be noticed at the next look.
+    seen = {role: item.fingerprint() for role, item in recorded.items() if role != "verified"}
     result = run(
         "intake",
         model=str(options.model),
@@ -114,17 +118,23 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         reference=str(options.reference) if options.reference else None,
         choice=choice,
     )
-    recorded = {item.role: item for item in case.evidence()}
     for item in result["evidence"]:
         before = recorded.get(item["role"])
-        if before is not None and before.path == item["path"] and before.sha256 != item["sha256"]:
+        if before is None or before.path != item["path"]:
+            files = [str(name) for name in item.get("files", ())]
+            case.add_evidence(
+                item["role"],
+                item["path"],
+                item["sha256"],
+                int(item["size"]),
+                {"files": files} if files else None,
+            )
+        elif not case.watch.settle(before, item["sha256"], seen[item["role"]]):
             raise BadInput(
                 f"The {item['role']} {item['path']} has changed since the case was made.",
                 f"Its SHA-256 was {before.sha256[:16]}…, now it is {item['sha256'][:16]}….",
                 "Restore the evidence, or make a new case of the changed one.",
             )
-        if before is None or before.path != item["path"]:
-            case.add_evidence(item["role"], item["path"], item["sha256"], int(item["size"]))
     model = result["model"]
     case.set("model", model)
     case.set("model_asked", asked)

@@ -23,5 +23,15 @@ def _lazy(module: str) -> Job:
 
 JOBS: dict[str, Job] = {
     name: _lazy(name)
-    for name in ("intake", "signals", "detect", "pca", "umap", "trigger", "catalogue", "demo")
+    for name in (
+        "intake",
+        "signals",
+        "detect",
+        "pca",
+        "umap",
+        "trigger",
+        "catalogue",
+        "demo",
+        "digests",
+    )
 }

@@ -68,6 +68,10 @@ def run(
             "path": data,
             "sha256": digest,
             "size": sum(file.stat().st_size for file in dataset.source_files()),
+            # Beside a file there may be more that belong to it; a folder holds all of its own.
+            "files": [str(file) for file in dataset.source_files()]
+            if dataset.root.is_file()
+            else [],
         },
     ]
     result: dict[str, Any] = {
