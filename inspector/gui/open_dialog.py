@@ -57,7 +57,7 @@ class OpenDialog(QDialog):
         self._case_typed = False
         self.model = PathField("file", "Model: .safetensors, .pt or .pth", self)
         self.data = PathField(
-            "either", "Data it was trained on: folder, IDX, NPZ or CIFAR binary", self
+            "either", "Data it was trained on: a folder, an archive or a manifest", self
         )
         self.case = PathField("new", "Folder for everything that is found", self)
         self.arch = _line("recognised from the weights")

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100, binary version: fixed records of labels and 3 x 32 x 32 bytes.
 
 Krizhevsky 2009. A record is 1 label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then
-the red, green and blue planes. The *python* version is pickles and is refused.
+the red, green and blue planes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from inspector.intake.datasets.array_checks import checked_labels, image_layout
 from inspector.intake.datasets.array_dataset import ArrayDataset, read_hashed
 from inspector.intake.datasets.evidence_file import read_file
 from inspector.intake.datasets.names import escape_name, listing, shown
+from inspector.intake.datasets.splits import choose_split
 
 PIXELS = 3 * 32 * 32
 _BATCH = re.compile(r"data_batch_(\d+)\.bin")
 _FINE = {"train.bin", "test.bin"}
-_CIFAR10 = (
+CIFAR10_NAMES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
@@ -54,7 +55,7 @@ def is_cifar_size(size: int) -> bool:
     return size > 0 and (size % (PIXELS + 1) == 0 or size % (PIXELS + 2) == 0)
 
 
-def read_cifar_folder(root: Path, names: list[str]) -> CifarBinary:
+def read_cifar_folder(root: Path, names: list[str], wanted: str | None = None) -> CifarBinary:
     """Read the training batches of a folder (its test batch when there are no others).
 
     Parameters
@@ -63,26 +64,33 @@ def read_cifar_folder(root: Path, names: list[str]) -> CifarBinary:
         The folder.
     names : list of str
         Names of the regular files in it; at least one `is_cifar_name`.
+    wanted : str, optional
+        ``train`` or ``test``; the training batches without it.
 
     Raises
     ------
     BadInput
         A batch is cut off, or a label is out of range.
     """
-    numbered = sorted((int(match[1]), name) for name in names if (match := _BATCH.fullmatch(name)))
-    chosen = [name for _, name in numbered]
-    present = [name for name in sorted(names) if is_cifar_name(name)]
-    if not chosen:
-        chosen = ["train.bin"] if "train.bin" in present else present[:1]
+    by_split: dict[str, list[str]] = {}
+    for name in sorted(name for name in names if is_cifar_name(name)):
+        by_split.setdefault("test" if name.startswith("test") else "train", []).append(name)
+    split = choose_split(by_split, wanted, shown(root))
+    numbered = sorted(
+        (int(match[1]), name) for name in by_split[split] if (match := _BATCH.fullmatch(name))
+    )
+    chosen = [name for _, name in numbered] or by_split[split][:1]
     notes = []
-    rest = [name for name in present if name not in chosen]
+    rest = [name for name in sorted(names) if is_cifar_name(name) and name not in chosen]
     if rest:
         notes.append(f"{listing(chosen, 6)} is scanned; {listing(rest)} holds another split.")
     missing = sorted(set(range(1, 6)) - {number for number, _ in numbered}) if numbered else []
     if missing:
         absent = [f"data_batch_{number}.bin" for number in missing]
         notes.append(f"Of the usual five batches, {listing(absent, 5)} not there.")
-    return _read(root, [root / name for name in chosen], notes)
+    dataset = _read(root, [root / name for name in chosen], notes)
+    dataset.split, dataset.splits = split, tuple(sorted(by_split))
+    return dataset
 
 
 def read_cifar_file(path: Path) -> CifarBinary:
@@ -155,13 +163,4 @@ def _class_names(folder: Path, classes: int) -> list[str]:
     names = [escape_name(line.strip()) for line in text.splitlines() if line.strip()]
     if len(names) == classes:
         return names
-    return list(_CIFAR10) if classes == 10 else [str(index) for index in range(classes)]
-
-
-def refused_python_batch(path: Path) -> BadInput:
-    """Return the refusal of a pickled CIFAR batch (or any pickle) given as data."""
-    return BadInput(
-        f"{shown(path)} is a Python pickle (CIFAR's python version is), which is not read.",
-        "Loading a pickle can run code that its author put there. Nothing was run.",
-        "Fetch the binary version of the set, or convert it to NPZ on a machine you can lose.",
-    )
+    return list(CIFAR10_NAMES) if classes == 10 else [str(index) for index in range(classes)]

@@ -38,9 +38,19 @@ class Dataset(ABC):
     Attributes
     ----------
     format : str
-        ``image-folder``, ``idx``, ``npz`` or ``cifar-binary``.
+        ``image-folder``, ``manifest``, ``idx``, ``npz``, ``cifar-binary``, ``cifar-python``,
+        ``parquet``, ``arrow`` or ``webdataset``.
     root : Path
         The real path of what was opened: a folder or a file.
+    entry : str
+        Path below the root that was opened in the root's place: a manifest; else empty.
+    split : str
+        The split that is scanned, as the evidence names it; empty where there are none.
+    splits : tuple of str
+        All splits that are there.
+    orientation : str
+        ``ignore`` or ``exif``: whether images are turned as their EXIF data say. Set it before
+        anything is decoded; a network trained through torchvision saw them unturned.
     class_names : tuple of str
         Names in index order, printable (see `names.escape_name`).
     labels : ndarray, shape (n,), int32
@@ -67,6 +77,11 @@ class Dataset(ABC):
         self.labels.flags.writeable = False
         self.notes = list(notes)
         self.image_shape = image_shape
+        self.entry = ""
+        self.split = ""
+        self.splits: tuple[str, ...] = ()
+        self.orientation = "ignore"
+        self.turned: dict[int, int] = {}
         self._stored_sha256: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:

@@ -13,7 +13,8 @@ palette, CMYK, YCbCr      (H, W, 3) by Pillow's conversion, as torchvision does
 alpha (RGBA, LA)          (H, W, 3), alpha dropped, not composed, as torchvision does
 floating point            (H, W, 3), clipped to 0..255, as torchvision does
 animation, many pages     the first frame
-EXIF orientation          ignored, as torchvision does
+EXIF orientation          ignored, as torchvision does, unless the dataset's ``orientation`` is
+                          ``exif``; TIFF is always turned, since Pillow turns it
 ========================  =====================================================================
 """
 
@@ -71,6 +72,30 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     UnreadableSample
         Anything at all is wrong with it; ``reason`` says what in a few words.
     """
+    return decode_oriented(data)[0]
+
+
+def decode_oriented(data: bytes, orientation: str = "ignore") -> tuple[NDArray[np.uint8], int]:
+    """Decode one encoded image, and say how its EXIF data want it turned.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    orientation : {"ignore", "exif"}
+        Whether the pixels are turned accordingly.
+
+    Returns
+    -------
+    pixels : ndarray, shape (H, W, 1) or (H, W, 3), uint8
+    tag : int
+        1 to 8; 1 where nothing (valid) is said.
+
+    Raises
+    ------
+    UnreadableSample
+        See `decode_image`.
+    """
     if not data:
         raise UnreadableSample("empty file")
     pillow = _pillow()
@@ -83,7 +108,8 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
                 )
             # load(), not verify(): verify() passes a truncated JPEG.
             image.load()
-            return _pixels(image)
+            pixels, tag = _pixels(image), _orientation(image)
+            return (_turned(pixels, tag) if orientation == "exif" else pixels), tag
     except UnreadableSample:
         raise
     except pillow.DecompressionBombError:
@@ -122,6 +148,28 @@ def _pixels(image: Any) -> NDArray[np.uint8]:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return sixteen_to_eight(np.asarray(image))[:, :, None]
     return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+
+
+def _orientation(image: Any) -> int:
+    """Return the EXIF orientation; 1 where the data are missing or damaged."""
+    if "exif" not in image.info:
+        return 1
+    try:
+        tag = image.getexif().get(0x0112, 1)
+    except Exception:
+        return 1  # hostile EXIF data spoil nothing but themselves
+    return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
+
+
+def _turned(pixels: NDArray[np.uint8], tag: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation (JEITA CP-3451, tag 274)."""
+    if tag in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if tag in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if tag in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _reason(data: bytes, error: Exception) -> str:

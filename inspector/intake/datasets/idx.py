@@ -20,6 +20,7 @@ from inspector.errors import BadInput
 from inspector.intake.datasets.array_checks import checked_labels, image_layout
 from inspector.intake.datasets.array_dataset import MAX_BYTES, ArrayDataset, read_hashed
 from inspector.intake.datasets.names import count_of, listing, shown
+from inspector.intake.datasets.splits import choose_split, split_in
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<role>images?|labels?)(?P<rest>[-._]?(?:idx\d(?:[-._]?ubyte)?)?(?:\.gz)?)",
@@ -65,7 +66,7 @@ def is_same_part(name: str, other: str) -> bool:
     )
 
 
-def read_idx_folder(root: Path, names: list[str]) -> IdxDataset:
+def read_idx_folder(root: Path, names: list[str], wanted: str | None = None) -> IdxDataset:
     """Read the training pair of a folder.
 
     Parameters
@@ -74,6 +75,8 @@ def read_idx_folder(root: Path, names: list[str]) -> IdxDataset:
         The folder.
     names : list of str
         Names of the regular files in it.
+    wanted : str, optional
+        The split to read, such as ``test`` (``t10k`` counts as that); training without it.
 
     Raises
     ------
@@ -89,8 +92,13 @@ def read_idx_folder(root: Path, names: list[str]) -> IdxDataset:
             "train-labels-idx1-ubyte).",
             "Put both files of the set into the folder under their usual names.",
         )
-    training = [prefix for prefix in pairs if "train" in prefix.lower()]
-    chosen = training or list(pairs)
+    splits = {prefix: _split_of(prefix) for prefix in pairs}
+    if wanted is None:
+        training = [prefix for prefix in pairs if splits[prefix] == "train"]
+        chosen = training or list(pairs)
+    else:
+        split = choose_split(filter(None, splits.values()), wanted, shown(root))
+        chosen = [prefix for prefix in pairs if splits[prefix] == split]
     if len(chosen) > 1:
         raise BadInput(
             f"{shown(root)} holds several IDX sets: {listing([pairs[p][0] for p in chosen], 6)}.",
@@ -104,7 +112,10 @@ def read_idx_folder(root: Path, names: list[str]) -> IdxDataset:
         notes.append(f"{listing([images])} is scanned; {listing(rest)} holds another set.")
     if twins:
         notes.append(f"{listing(twins)} holds the same set compressed and is not read.")
-    return _read(root, root / images, root / labels, notes)
+    dataset = _read(root, root / images, root / labels, notes)
+    dataset.split = splits[chosen[0]]
+    dataset.splits = tuple(sorted(filter(None, set(splits.values()))))
+    return dataset
 
 
 def read_idx_pair(path: Path, names: list[str]) -> IdxDataset:
@@ -271,6 +282,14 @@ def _pairs(names: list[str]) -> dict[str, tuple[str, str, list[str]]]:
             images, labels = by_role[prefix, "i"], by_role[prefix, "l"]
             pairs[prefix] = (images[0], labels[0], images[1:] + labels[1:])
     return pairs
+
+
+def _split_of(prefix: str) -> str:
+    """Return the split that a prefix names: ``train-`` or MNIST's ``t10k-``, or nothing."""
+    lower = prefix.lower()
+    if "train" in lower:
+        return "train"
+    return "test" if "t10k" in lower else split_in(prefix)
 
 
 def _read(root: Path, images_file: Path, labels_file: Path, notes: list[str]) -> IdxDataset:

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.datasets.cifar_binary import is_cifar_name
-from inspector.intake.datasets.dataset import Dataset, UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE, decode_image
+from inspector.intake.datasets.dataset import UnreadableSample
+from inspector.intake.datasets.decoding import MAX_FILE
+from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import read_file, reason_of, sha256_of
 from inspector.intake.datasets.idx import is_idx_name
 from inspector.intake.datasets.names import count_of, escape_name, listing, shown
+from inspector.intake.datasets.splits import SPLITS, choose_split, is_split_name
 from inspector.intake.datasets.tree import Tree, components, walk
 
 IMAGE_SUFFIXES = frozenset(
@@ -31,22 +33,17 @@ IMAGE_SUFFIXES = frozenset(
 )
 """File names that count as images: those of torchvision's ``ImageFolder``."""
 
-SPLITS = ("train", "training", "trn", "val", "valid", "validation", "dev", "test", "testing")
-"""Folder names that are splits and not classes; the first that is there is scanned."""
-
 _CHECK_EVERY = 64
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
 
 
-class ImageFolder(Dataset):
+class ImageFolder(EncodedImages):
     """A folder tree of encoded images. Build it with `read_image_folder`.
 
     Attributes
     ----------
     paths : tuple of str
         Path of each sample below the root, with ``/`` (undecodable bytes as lone surrogates).
-    split : str
-        Folder name of the split that is scanned, or empty.
     other_files : tuple of str
         Regular files that are no samples: licences, lists, other splits.
     folders : tuple of str
@@ -87,22 +84,6 @@ class ImageFolder(Dataset):
         except OSError as error:
             raise UnreadableSample(reason_of(error)) from None
 
-    def decode(self, i: int) -> NDArray[np.uint8]:
-        """Return the pixels; see `decoding` for what each mode becomes."""
-        return decode_image(self.stored_bytes(i))
-
-    def decode_batch(
-        self, rows: NDArray[np.integer] | Sequence[int]
-    ) -> list[NDArray[np.uint8] | UnreadableSample]:
-        """Return the pixels of some rows one by one, a failure in place of an image."""
-        images: list[NDArray[np.uint8] | UnreadableSample] = []
-        for row in rows:
-            try:
-                images.append(self.decode(int(row)))
-            except UnreadableSample as failure:
-                images.append(failure)
-        return images
-
     def source_files(self) -> list[Path]:
         """Return the image files."""
         return [self.root / path for path in self.paths]
@@ -131,8 +112,15 @@ def is_image_name(path: str) -> bool:
     return "." in path and "." + path.rsplit(".", 1)[1].lower() in IMAGE_SUFFIXES
 
 
-def read_image_folder(root: Path) -> ImageFolder:
+def read_image_folder(root: Path, wanted: str | None = None) -> ImageFolder:
     """Read the structure of an image folder; no image is opened.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    wanted : str, optional
+        The split to scan; the training split without it.
 
     Raises
     ------
@@ -141,7 +129,8 @@ def read_image_folder(root: Path) -> ImageFolder:
     """
     tree = walk(root)
     images = [path for path in tree.files if is_image_name(path)]
-    split = _split(images)
+    splits = _splits(images)
+    split = choose_split(splits, wanted, shown(root)) if splits or (images and wanted) else ""
     level = 1 if split else 0
     inside = split + "/" if split else ""
     samples = [path for path in images if path.startswith(inside) and path.count("/") >= level + 1]
@@ -153,20 +142,22 @@ def read_image_folder(root: Path) -> ImageFolder:
         (index[path.split("/", level + 1)[level]] for path in samples), np.int32, len(samples)
     )
     notes = _notes(tree, images, samples, names, labels, split)
-    shown = [escape_name(name) for name in names]
-    return ImageFolder(root, samples, labels, shown, notes, tree, split)
+    printable = [escape_name(name) for name in names]
+    dataset = ImageFolder(root, samples, labels, printable, notes, tree, split)
+    dataset.splits = tuple(splits)
+    return dataset
 
 
-def _split(images: list[str]) -> str:
-    """Return the split folder to scan: every image lies in ``split/class/…`` or there is none."""
+def _splits(images: list[str]) -> list[str]:
+    """Return the split folders: every image lies in ``split/class/…`` or there are none."""
     tops: dict[str, bool] = {}
     for path in images:
         if "/" in path:
             top = path[: path.index("/")]
             tops[top] = tops.get(top, True) and path.count("/") >= 2
-    if not tops or any(top.lower() not in SPLITS or not deep for top, deep in tops.items()):
-        return ""
-    return min(tops, key=lambda top: (SPLITS.index(top.lower()), top))
+    if any(not is_split_name(top) or not deep for top, deep in tops.items()):
+        return []
+    return sorted(tops)
 
 
 def _class_folders(tree: Tree, samples: list[str], inside: str, level: int) -> list[str]:

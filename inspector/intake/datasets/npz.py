@@ -13,6 +13,7 @@ from inspector.intake.datasets.array_checks import MAX_CLASSES, checked_labels, 
 from inspector.intake.datasets.array_dataset import ArrayDataset, read_hashed
 from inspector.intake.datasets.names import count_of, escape_name, shown
 from inspector.intake.datasets.npz_archive import Member, NpzArchive, keys_of
+from inspector.intake.datasets.splits import choose_split, split_in
 
 _SPLITS = ("train", "training", "", "val", "valid", "validation", "test", "testing")
 _PAIRS = (("images", "labels"), ("x", "y"), ("data", "labels"), ("data", "targets"))
@@ -39,7 +40,7 @@ class NpzDataset(ArrayDataset):
     labels_member: NDArray[Any]
 
 
-def read_npz(path: Path, root: Path) -> NpzDataset:
+def read_npz(path: Path, root: Path, wanted: str | None = None) -> NpzDataset:
     """Read the training images and labels of an NPZ archive.
 
     Parameters
@@ -48,6 +49,8 @@ def read_npz(path: Path, root: Path) -> NpzDataset:
         The archive.
     root : Path
         What was opened: the archive itself or its folder.
+    wanted : str, optional
+        The split to read, by the arrays' names; the training split without it.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def read_npz(path: Path, root: Path) -> NpzDataset:
     """
     data, sha256 = read_hashed(path)
     archive = NpzArchive(data, path)
-    images_member, labels_member, others = _choose(archive)
+    images_member, labels_member, others, splits = _choose(archive, wanted)
     stored, raw_labels = archive.read(images_member), archive.read(labels_member)
     where = f"{shown(path)}: {escape_name(images_member.key)}"
     pixels = image_layout(stored, where)
@@ -76,6 +79,8 @@ def read_npz(path: Path, root: Path) -> NpzDataset:
     dataset.file = path
     dataset.images_key, dataset.labels_key = images_member.key, labels_member.key
     dataset.labels_member = raw_labels
+    dataset.split = split_in(images_member.key)
+    dataset.splits = splits
     return dataset
 
 
@@ -97,7 +102,9 @@ def split_pairs(archive: NpzArchive) -> list[tuple[Member, Member]]:
     return pairs
 
 
-def _choose(archive: NpzArchive) -> tuple[Member, Member, list[tuple[Member, Member]]]:
+def _choose(
+    archive: NpzArchive, wanted: str | None
+) -> tuple[Member, Member, list[tuple[Member, Member]], tuple[str, ...]]:
     pairs = split_pairs(archive)
     if not pairs:
         raise BadInput(
@@ -106,7 +113,13 @@ def _choose(archive: NpzArchive) -> tuple[Member, Member, list[tuple[Member, Mem
             "train_labels, x_train and y_train, images and labels, x and y.",
             "Save the two arrays under such names.",
         )
-    return *pairs[0], pairs[1:]
+    splits = [split_in(images.key) for images, _ in pairs]
+    named = tuple(sorted({split for split in splits if split}))
+    place = 0
+    if wanted is not None:
+        place = splits.index(choose_split(named, wanted, shown(archive.path)))
+    rest = pairs[:place] + pairs[place + 1 :]
+    return *pairs[place], rest, named
 
 
 def _notes(
