@@ -21,6 +21,8 @@ from inspector.case.evidence import Evidence, EvidenceList
 from inspector.case.exports import Export, changed_export, exports_of
 from inspector.case.findings import Findings
 from inspector.case.journal import Journal
+from inspector.case.notes import Notes
+from inspector.case.proposals import Proposals
 from inspector.case.records import Records
 from inspector.case.samples import Samples
 from inspector.case.tags import Tags
@@ -49,6 +51,9 @@ class Case:
         What opening noticed, one sentence each: a broken journal, a full disk.
     journal : Journal
     tags : Tags
+    notes : Notes
+    proposals : Proposals
+        What detectors, rules and searches would tag; no tag until it is accepted.
     watch : Watch
         Whether the evidence is still what it was, and where it lies now.
     """
@@ -70,6 +75,8 @@ class Case:
         self._findings = Findings(self._records)
         self.watch = Watch(self, self._evidence)
         self.tags = Tags(opened, self.journal, self._records, self._samples)
+        self.notes = Notes(self.journal, self._samples)
+        self.proposals = Proposals(self.journal, self._records, self._samples, self.tags)
         self.problems = self.journal.verify(last=_LINKS_CHECKED_AT_OPENING)
 
     @classmethod

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,6 +69,10 @@ class Journal:
     def next_seq(self) -> int:
         """The number that the next entry will have; certain only inside a transaction."""
         return self._end()[0] + 1
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Keep everything that is recorded inside, or nothing of it."""
+        return self._database.transaction()
 
     def append(self, act: str, /, **details: Any) -> Entry:
         """Record an act, together with the running transaction if there is one.

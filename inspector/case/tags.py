@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,14 +56,11 @@ class Tags:
     def kinds(self) -> list[TagKind]:
         """The kinds of tags, in the order of their keys' making."""
         if self._kinds is None:
-            own = self._records.all("tag kind")
-            self._kinds = [
-                *DEFAULTS,
-                *(
-                    TagKind(name, kind["key"], kind["colour"], kind["id"])
-                    for name, kind in own.items()
-                ),
+            own = [
+                TagKind(name, kind["key"], kind["colour"], kind["id"])
+                for name, kind in self._records.all("tag kind").items()
             ]
+            self._kinds = [*DEFAULTS, *sorted(own, key=lambda kind: kind.id)]
         return list(self._kinds)
 
     def add_kind(self, name: str, key: str | None = None, colour: str | None = None) -> TagKind:
@@ -84,12 +81,37 @@ class Tags:
         """
         with self._database.transaction():
             kind = new_kind(self.kinds, name, key, colour)
-            value = {"id": kind.id, "key": kind.key, "colour": kind.colour}
-            self._database.on_rollback(self._forget)
-            said = {"digit": kind.key, "colour": kind.colour}
-            self._records.put("tag kind", kind.name, value, said)
-            self._forget()
+            self._keep_kind(kind)
         return kind
+
+    def change_kind(self, name: str, key: str | None = None, colour: str | None = None) -> TagKind:
+        """Give an own kind of tag another key or colour; None leaves it as it is.
+
+        Raises
+        ------
+        BadInput
+            No such kind, one of those that every case has, or a key or colour that cannot be.
+        """
+        with self._database.transaction():
+            kind = find_kind(self.kinds, name)
+            if kind in DEFAULTS:
+                raise BadInput(
+                    f"The tag {name!r} cannot be changed.",
+                    "Every case has it, with the same key and colour.",
+                    "Define a tag of your own.",
+                )
+            others = [other for other in self.kinds if other != kind]
+            key = kind.key if key is None else key
+            changed = new_kind(others, name, key, colour or kind.colour)
+            self._keep_kind(replace(changed, id=kind.id))
+        return find_kind(self.kinds, name)
+
+    def _keep_kind(self, kind: TagKind) -> None:
+        value = {"id": kind.id, "key": kind.key, "colour": kind.colour}
+        self._database.on_rollback(self._forget)
+        said = {"digit": kind.key, "colour": kind.colour}
+        self._records.put("tag kind", kind.name, value, said)
+        self._forget()
 
     def apply(
         self, rows: ArrayLike, tag: str, *, source: str = "manual", note: str = ""
@@ -117,7 +139,7 @@ class Tags:
         with self._database.transaction():
             kind = find_kind(self.kinds, tag)
             owners = self._carried(kind)
-            chosen = self._rows(rows)
+            chosen = self.rows(rows)
             chosen = chosen[owners[chosen] == 0]
             change = tag_changes.cells(kind.id, chosen, 0, self._journal.next_seq)
             return self._act("tag", change, tag=kind.name, source=source, note=note)
@@ -126,13 +148,13 @@ class Tags:
         """Take one tag off samples."""
         with self._database.transaction():
             kind = find_kind(self.kinds, tag)
-            change = self._removal(kind, self._rows(rows))
+            change = self._removal(kind, self.rows(rows))
             return self._act("untag", change, tag=kind.name)
 
     def clear(self, rows: ArrayLike) -> Entry | None:
         """Take all tags off samples."""
         with self._database.transaction():
-            chosen = self._rows(rows)
+            chosen = self.rows(rows)
             parts = [self._removal(kind, chosen) for kind in self.kinds]
             return self._act("untag", np.concatenate(parts), tag="all")
 
@@ -161,6 +183,10 @@ class Tags:
     def next_redo(self) -> Entry | None:
         """Return the act that `redo` would do again."""
         return self._journal.entry(self._state().undone[-1]) if self.can_redo else None
+
+    def stands(self, seq: int) -> bool:
+        """Tell whether an act of tagging is in force: done, and not taken back."""
+        return seq in self._state().done
 
     def mask(self, tag: str) -> NDArray[np.bool_]:
         """Return a mask of shape (n,): who carries a tag."""
@@ -247,7 +273,14 @@ class Tags:
         carried = rows[owners[rows] != 0]
         return tag_changes.cells(kind.id, carried, owners[carried], 0)
 
-    def _rows(self, rows: ArrayLike) -> NDArray[np.intp]:
+    def rows(self, rows: ArrayLike) -> NDArray[np.intp]:
+        """Return row numbers, ascending and once each, out of numbers or a mask of shape (n,).
+
+        Raises
+        ------
+        BadInput
+            Rows that are none.
+        """
         n = self._samples.n
         given = np.asarray(rows)
         if given.dtype == bool:

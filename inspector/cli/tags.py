@@ -1,83 +1,41 @@
-"""``inspector tag``, ``untag``, ``undo``, ``redo`` and ``history``: the analyst's decisions."""
+"""``inspector tag``, ``untag``, ``undo``, ``redo``, ``note``, ``tags``, ``history``: decisions."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from inspector.case import Case, SampleTable
-from inspector.engine.client.verified import read_ids, rows_of
+from inspector.case import Case
+from inspector.case.canonical import valid_unicode
+from inspector.cli.selectors import CASE, chosen, selecting
 from inspector.errors import BadInput
-
-_CASE = click.argument("case_path", metavar="CASE", type=click.Path(path_type=Path))
-
-
-def _rows(
-    case: Case, ranking: str | None, top: int | None, ids: Path | None
-) -> tuple[NDArray[np.intp], str]:
-    """Return the rows that the options name, and what chose them."""
-    if (ranking is None) == (ids is None):
-        raise BadInput(
-            "It is not said which samples.",
-            "Exactly one of --from-ranking and --ids names them.",
-            "For example: --from-ranking combined --top 50",
-        )
-    if ids is not None:
-        return rows_of(read_ids(ids), case.n, case.locator), f"list {ids.name}"
-    if top is None:
-        raise BadInput("--from-ranking needs --top.", "A ranking has no end by itself.", "--top 50")
-    table = SampleTable(case)
-    if ranking not in table.columns:
-        raise BadInput(
-            f"There is no ranking {ranking!r}.",
-            f"There are: {', '.join(sorted(table.columns))}.",
-            "Scan first, or choose one of these.",
-        )
-    ranked = table.rank(by=ranking)
-    scored = np.isfinite(np.asarray(table.columns[ranking], float)[ranked])
-    return np.asarray(ranked[scored][:top], np.intp), f"ranking {ranking}, top {top}"
-
-
-_SELECTORS = (
-    click.option("--from-ranking", "ranking", help="combined, or a detector's id."),
-    click.option("--top", type=click.IntRange(1), help="How many of the ranking."),
-    click.option("--ids", type=click.Path(path_type=Path), help="File with indices or names."),
-)
 
 
 @click.command("tag")
-@_CASE
+@CASE
 @click.option("--tag", "name", default="suspect", show_default=True)
-@click.option("--note", default="", help="Why.")
-@_SELECTORS[0]
-@_SELECTORS[1]
-@_SELECTORS[2]
-def tag_command(
-    case_path: Path, name: str, note: str, ranking: str | None, top: int | None, ids: Path | None
-) -> None:
+@click.option("--why", "--note", "note", default="", help="The reason, in your words.")
+@selecting
+def tag_command(case_path: Path, name: str, note: str, **selectors: Any) -> None:
     """Put a tag on samples."""
     with Case.open(case_path) as case:
-        rows, source = _rows(case, ranking, top, ids)
+        rows, source = chosen(case, **selectors)
         case.tags.apply(rows, name, source=source, note=note)
         count = case.tags.counts().get(name, 0)
     click.echo(f"Tagged {len(rows):,} samples as {name}; {count:,} carry it now.")
 
 
 @click.command("untag")
-@_CASE
+@CASE
 @click.option("--tag", "name", required=True)
-@_SELECTORS[0]
-@_SELECTORS[1]
-@_SELECTORS[2]
-def untag_command(
-    case_path: Path, name: str, ranking: str | None, top: int | None, ids: Path | None
-) -> None:
+@selecting
+def untag_command(case_path: Path, name: str, **selectors: Any) -> None:
     """Take a tag off samples."""
     with Case.open(case_path) as case:
-        rows, _ = _rows(case, ranking, top, ids)
+        rows, _ = chosen(case, **selectors)
         case.tags.remove(rows, name)
         count = case.tags.counts().get(name, 0)
     click.echo(f"{count:,} samples carry {name} now.")
@@ -90,21 +48,77 @@ def _step(case_path: Path, act: str) -> None:
 
 
 @click.command("undo")
-@_CASE
+@CASE
 def undo_command(case_path: Path) -> None:
     """Take back the last tagging act."""
     _step(case_path, "undo")
 
 
 @click.command("redo")
-@_CASE
+@CASE
 def redo_command(case_path: Path) -> None:
     """Do again what was undone."""
     _step(case_path, "redo")
 
 
+@click.command("note")
+@CASE
+@click.argument("text", required=False)
+@click.option("--sample", "samples", type=int, multiple=True, help="Index; repeat for several.")
+def note_command(case_path: Path, text: str | None, samples: tuple[int, ...]) -> None:
+    """Write a note on samples, or on the case; without TEXT, print the notes.
+
+    A later note on a sample stands in place of the earlier one; an empty one takes it back.
+    """
+    if text is None:
+        with Case.open(case_path, read_only=True) as case:
+            for note in case.notes.on_case():
+                click.echo(f"{note.time}  {note.user}  case  {valid_unicode(note.text)}")
+            for row, note in case.notes.on_samples().items():
+                click.echo(f"{note.time}  {note.user}  {row}  {valid_unicode(note.text)}")
+        return
+    if not text.strip() and not samples:
+        raise BadInput("A note on the case needs words.", "", "Give the text of the note.")
+    with Case.open(case_path) as case:
+        entry = case.notes.add(text, samples)
+    click.echo(f"Note kept as journal entry {entry.seq}.")
+
+
+@click.command("tags")
+@CASE
+@click.option("--define", "name", help="Add a tag of your own, or change its key or colour.")
+@click.option("--key", help="Digit that puts it on the selection in the window.")
+@click.option("--colour", help="As #rrggbb.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def tags_command(
+    case_path: Path, name: str | None, key: str | None, colour: str | None, as_json: bool
+) -> None:
+    """List the kinds of tags with their counts, or define one."""
+    if name is None and (key is not None or colour is not None):
+        raise BadInput("It is not said which tag.", "", "Name it with --define.")
+    with Case.open(case_path, read_only=name is None) as case:
+        if name is not None:
+            known = any(kind.name == name for kind in case.tags.kinds)
+            (case.tags.change_kind if known else case.tags.add_kind)(name, key, colour)
+        counts = case.tags.counts()
+        rows = [
+            {
+                "name": kind.name,
+                "key": kind.key,
+                "colour": kind.colour,
+                "count": counts[kind.name],
+            }
+            for kind in case.tags.kinds
+        ]
+    if as_json:
+        click.echo(json.dumps({"tags": rows}, indent=2, ensure_ascii=True))
+        return
+    for row in rows:
+        click.echo(f"{row['key'] or '-'}  {row['colour']}  {row['count']:>9,}  {row['name']}")
+
+
 @click.command("history")
-@_CASE
+@CASE
 @click.option("--top", type=click.IntRange(1), default=50, show_default=True, help="The newest N.")
 def history_command(case_path: Path, top: int) -> None:
     """Print the journal, oldest first."""
