@@ -61,6 +61,10 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
 )
 _IDX_TYPES = b"\x08\x09\x0b\x0c\x0d\x0e"
 _ONNX_TAGS = b"\x12\x1a\x22\x2a\x3a\x42"
+# Protocols 0 and 1 have no magic either; these are the ways in which their writers begin.
+_OLD_PICKLE = re.compile(
+    rb"\([dl]p\d+\n|\(?[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n|[}\])]q\x00|\([SV]['\w]"
+)
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+")
 
 
@@ -94,6 +98,8 @@ def sniff(content: bytes) -> str:
         return "pickle"
     if len(head) > 4 and head[:2] == b"\0\0" and head[2] in _IDX_TYPES and 1 <= head[3] <= 4:
         return "idx"
+    if _OLD_PICKLE.match(head) and content[-16:].rstrip().endswith(b"."):
+        return "pickle"
     return _sniff_loose(head)
 
 

@@ -1,0 +1,462 @@
+"""Following a pickle without obeying it: what it would build, with nothing imported and nothing run.
+
+Every name that the pickle would import becomes a `Named`, every call that it would make becomes a
+`Made`, and whatever its reader would have to fetch becomes a `Fetched`. Weights are found in what
+is left, since PyTorch describes a tensor as a call of one function with a storage and a shape.
+
+This is an interpreter of its own, not a restricted `pickle.Unpickler`: that one hashes whatever a
+file puts into a dict (2^60 steps for a tuple of nested pairs), reserves memory for whatever number
+a file gives to an entry of its memo, and calls methods of what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.api import Control
+from inspector.intake.models.pickle_codes import PickleError, instructions
+
+MAX_INSTRUCTIONS = 4_000_000
+"""A checkpoint with 100,000 tensors has about two million."""
+
+MAX_NAMES = 1000
+"""Different names that are listed; a real model names some dozens."""
+
+_CHECK_EVERY = 1 << 16
+_MAX_NAME = 200
+_SCALARS = (str, int, float, bool, bytes, type(None))
+
+
+class Named:
+    """Something that the pickle would import: a class or a function, by name only."""
+
+    __slots__ = ("module", "name")
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    @property
+    def path(self) -> str:
+        """Module and name, as one."""
+        return f"{self.module}.{self.name}"
+
+
+class Fetched:
+    """Something that the pickle asks its reader for by a key, such as a storage."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+
+class Made:
+    """What a call or an instantiation would return.
+
+    Attributes
+    ----------
+    maker : object
+        What would be called; mostly a `Named`.
+    args : tuple
+        What it would be called with.
+    state : object
+        What would be set on the result, None when nothing would.
+    items : dict
+        Entries that would be put into the result.
+    members : list
+        Values that would be appended to the result.
+    """
+
+    __slots__ = ("args", "items", "maker", "members", "state")
+
+    def __init__(self, maker: Any, args: tuple[Any, ...]) -> None:
+        self.maker, self.args = maker, args
+        self.state: Any = None
+        self.items: dict[Any, Any] = {}
+        self.members: list[Any] = []
+
+    @property
+    def path(self) -> str:
+        """Name of what would be called; "" when that is itself made or no name."""
+        return self.maker.path if type(self.maker) is Named else ""
+
+
+@dataclass
+class NameUse:
+    """A name that pickles would import.
+
+    Attributes
+    ----------
+    name : str
+        Module and name, at most 200 characters.
+    offset : int
+        Of the instruction that names it first, in the bytes that were given.
+    count : int
+        How often it is named.
+    calls : int
+        How often the pickle calls it with arguments of its own, rather than making an instance.
+    """
+
+    name: str
+    offset: int
+    count: int = 1
+    calls: int = 0
+
+
+@dataclass
+class Followed:
+    """What a pickle would build and what it names.
+
+    Attributes
+    ----------
+    value : object
+        Plain Python values, `Named`, `Fetched` and `Made`; None when it could not be followed.
+    names : dict of str to NameUse
+        Every name, in order; what follows a defect is not among them, nor would any reader get
+        there.
+    left_out : int
+        Different names beyond `MAX_NAMES`.
+    defect : str
+        Why it could not be followed to its end; "" when it could.
+    end : int
+        Offset behind its last byte, when it has no defect.
+    protocol : int
+        As it states it.
+    sources : list of str
+        Classes whose program text it carries.
+    indirect : int
+        Calls of what another call returned.
+    """
+
+    value: Any = None
+    names: dict[str, NameUse] = field(default_factory=dict)
+    left_out: int = 0
+    defect: str = ""
+    end: int = 0
+    protocol: int = 0
+    sources: list[str] = field(default_factory=list)
+    indirect: int = 0
+
+
+def follow(
+    content: bytes | memoryview,
+    start: int = 0,
+    control: Control | None = None,
+    budget: int = MAX_INSTRUCTIONS,
+) -> Followed:
+    """Follow one pickle up to its end or to the first thing that no reader could follow.
+
+    Parameters
+    ----------
+    content : bytes
+        What holds the pickle; arguments of more than a few KiB stay views of it.
+    start : int
+        Offset of the pickle.
+    control : Control, optional
+        Checked now and then.
+    budget : int
+        Instructions at most.
+    """
+    machine = _Machine(Followed(), control or Control(), budget)
+    try:
+        machine.run(content, start)
+    except (PickleError, IndexError, KeyError, TypeError, ValueError) as error:
+        # IndexError and KeyError: an empty stack, an unknown place in the memo.
+        reason = str(error) if isinstance(error, PickleError) else "it contradicts itself"
+        machine.followed.defect = f"{reason} (near offset {machine.at:#x})"
+    return machine.followed
+
+
+def reachable(root: Any) -> Iterator[Made | Fetched]:
+    """Yield every `Made` and `Fetched` that a followed value leads to, each once."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if type(value) not in (Fetched, Made, dict, list, tuple) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if type(value) is Fetched:
+            yield value
+            waiting.append(value.key)
+        elif type(value) is Made:
+            yield value
+            waiting += [value.maker, value.args, value.state, value.items, value.members]
+        else:
+            waiting += value.values() if type(value) is dict else value
+
+
+class _Machine:
+    """The stack and the memo of one pickle."""
+
+    def __init__(self, followed: Followed, control: Control, budget: int) -> None:
+        self.followed, self.control, self.budget = followed, control, budget
+        self.at = 0
+        self.stack: list[Any] = []
+        self.marks: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.named: dict[tuple[str, str], Named] = {}
+        self.does: dict[str, Callable[[Any], None]] = {
+            name.removeprefix("_do_").upper(): getattr(self, name)
+            for name in dir(type(self))
+            if name.startswith("_do_")
+        }
+
+    def run(self, content: bytes | memoryview, start: int) -> None:
+        does = self.does
+        left = self.budget
+        for name, argument, self.at in instructions(content, start):
+            left -= 1
+            if left < 0:
+                raise PickleError("more instructions than any model needs")
+            if not left % _CHECK_EVERY:
+                self.control.check()
+            if name in ("NUMBER", "TEXT", "BYTES"):  # most of them; no call for these
+                self.stack.append(argument)
+            elif name == "STOP":
+                self.followed.value = self._pop()
+                self.followed.end = self.at + 1
+            else:
+                does[name](argument)
+
+    # ---- names ----------------------------------------------------------------------------------
+
+    def _name(self, module: str, name: str) -> Named:
+        key = (module, name)
+        found = self.named.get(key)
+        path = f"{module}.{name}"[:_MAX_NAME]
+        if found is None:
+            found = self.named[key] = Named(module, name)
+        use = self.followed.names.get(path)
+        if use is not None:
+            use.count += 1
+        elif len(self.followed.names) < MAX_NAMES:
+            self.followed.names[path] = NameUse(path, self.at)
+        else:
+            self.followed.left_out += 1
+        return found
+
+    def _do_global(self, names: tuple[str, str]) -> None:
+        self.stack.append(self._name(*names))
+
+    def _do_stack_global(self, _: None) -> None:
+        name, module = self._pop(), self._pop()
+        if type(name) is not str or type(module) is not str:
+            # Put together by calls: which one it would be, nobody can tell without running them.
+            name, module = "name", "computed"
+        self.stack.append(self._name(module, name))
+
+    def _do_extension(self, code: int) -> None:
+        self.stack.append(self._name("copyreg.extension", str(code)))
+
+    def _do_persid(self, key: str) -> None:
+        self.stack.append(Fetched(key))
+
+    def _do_binpersid(self, _: None) -> None:
+        key = self._pop()
+        if type(key) is tuple and len(key) == 4 and key[0] == "module" and type(key[1]) is Named:
+            # PyTorch before 1.0 kept the text of a module's class beside it.
+            self.followed.sources.append(key[1].path)
+            self.stack.append(key[1])
+        else:
+            self.stack.append(Fetched(key))
+
+    # ---- calls ----------------------------------------------------------------------------------
+
+    def _make(self, maker: Any, args: Any, *, called: bool) -> Any:
+        arguments = args if type(args) is tuple else (args,)
+        if type(maker) is Named:
+            use = self.followed.names.get(maker.path[:_MAX_NAME])
+            if use is not None and called:
+                use.calls += 1
+            if maker.path == "collections.OrderedDict":
+                return _pairs(arguments)
+        else:
+            self.followed.indirect += 1
+        return Made(maker, arguments)
+
+    def _do_reduce(self, _: None) -> None:
+        args, maker = self._pop(), self._pop()
+        self.stack.append(self._make(maker, args, called=True))
+
+    def _do_newobj(self, _: None) -> None:
+        args, maker = self._pop(), self._pop()
+        self.stack.append(self._make(maker, args, called=False))
+
+    def _do_newobj_ex(self, _: None) -> None:
+        keywords, args, maker = self._pop(), self._pop(), self._pop()
+        made = self._make(maker, args, called=False)
+        if type(made) is Made and type(keywords) is dict:
+            made.items.update(keywords)
+        self.stack.append(made)
+
+    def _do_inst(self, names: tuple[str, str]) -> None:
+        maker = self._name(*names)
+        self.stack.append(self._make(maker, tuple(self._to_mark()), called=True))
+
+    def _do_obj(self, _: None) -> None:
+        maker, *args = self._to_mark()
+        self.stack.append(self._make(maker, tuple(args), called=True))
+
+    def _do_build(self, _: None) -> None:
+        state, target = self._pop(), self.stack[-1]
+        if type(target) is Made:
+            target.state = state
+        # Attributes of a plain dict (the _metadata of a state_dict) are of no use here.
+
+    # ---- values ---------------------------------------------------------------------------------
+
+    def _pop(self) -> Any:
+        return self.stack.pop()
+
+    def _to_mark(self) -> list[Any]:
+        above, self.stack = self.stack, self.marks.pop()
+        return above
+
+    def _do_mark(self, _: None) -> None:
+        self.marks.append(self.stack)
+        self.stack = []
+
+    def _do_pop(self, _: None) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self._to_mark()
+
+    def _do_pop_mark(self, _: None) -> None:
+        self._to_mark()
+
+    def _do_dup(self, _: None) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _do_get(self, place: int) -> None:
+        self.stack.append(self.memo[place])
+
+    def _do_put(self, place: int) -> None:
+        self.memo[place] = self.stack[-1]
+
+    def _do_memoize(self, _: None) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def _do_proto(self, protocol: int) -> None:
+        if protocol > 5:
+            raise PickleError(f"protocol {protocol} is not known")
+        self.followed.protocol = protocol
+
+    def _do_frame(self, _: int) -> None:
+        pass  # a hint for reading ahead
+
+    def _do_none(self, _: None) -> None:
+        self.stack.append(None)
+
+    def _do_true(self, _: None) -> None:
+        self.stack.append(True)
+
+    def _do_false(self, _: None) -> None:
+        self.stack.append(False)
+
+    def _do_next_buffer(self, _: None) -> None:
+        raise PickleError("it needs buffers that are not in the file")
+
+    def _do_readonly_buffer(self, _: None) -> None:
+        pass
+
+    def _do_empty_tuple(self, _: None) -> None:
+        self.stack.append(())
+
+    def _do_tuple(self, _: None) -> None:
+        values = tuple(self._to_mark())
+        self.stack.append(values)
+
+    def _do_tuple1(self, _: None) -> None:
+        self._tuple(1)
+
+    def _do_tuple2(self, _: None) -> None:
+        self._tuple(2)
+
+    def _do_tuple3(self, _: None) -> None:
+        self._tuple(3)
+
+    def _tuple(self, count: int) -> None:
+        if len(self.stack) < count:
+            raise IndexError
+        self.stack[-count:] = [tuple(self.stack[-count:])]
+
+    def _do_empty_list(self, _: None) -> None:
+        self.stack.append([])
+
+    def _do_list(self, _: None) -> None:
+        values = self._to_mark()
+        self.stack.append(values)
+
+    def _do_append(self, _: None) -> None:
+        value = self._pop()
+        self._extend([value])
+
+    def _do_appends(self, _: None) -> None:
+        self._extend(self._to_mark())
+
+    def _do_additems(self, _: None) -> None:
+        self._extend(self._to_mark())
+
+    def _do_empty_set(self, _: None) -> None:
+        self.stack.append([])  # members of hostile sets are not hashed
+
+    def _do_frozenset(self, _: None) -> None:
+        values = self._to_mark()
+        self.stack.append(values)
+
+    def _extend(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if type(target) is list:
+            target.extend(values)
+        elif type(target) is Made:
+            target.members.extend(values)
+        else:
+            raise TypeError
+
+    def _do_empty_dict(self, _: None) -> None:
+        self.stack.append({})
+
+    def _do_dict(self, _: None) -> None:
+        values = self._to_mark()
+        self.stack.append({})
+        self._put(values)
+
+    def _do_setitem(self, _: None) -> None:
+        value, key = self._pop(), self._pop()
+        self._put([key, value])
+
+    def _do_setitems(self, _: None) -> None:
+        self._put(self._to_mark())
+
+    def _put(self, values: list[Any]) -> None:
+        if len(values) % 2:
+            raise ValueError
+        target = self.stack[-1]
+        table = target if type(target) is dict else target.items if type(target) is Made else None
+        if table is None:
+            raise TypeError
+        for key, value in zip(values[::2], values[1::2]):
+            table[_key(key)] = value
+
+
+def _key(value: Any) -> Any:
+    """Return what stands for a key: itself when hashing it is cheap, else something unequal."""
+    return value if type(value) in _SCALARS or type(value) is Named else Made(None, (value,))
+
+
+def _pairs(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    """Build what OrderedDict would of a list of pairs, as Python 2 wrote it."""
+    table: dict[Any, Any] = {}
+    for pairs in arguments[:1]:
+        if type(pairs) is dict:
+            table.update(pairs)
+        elif type(pairs) in (list, tuple):
+            for pair in pairs:
+                if type(pair) not in (list, tuple) or len(pair) != 2:
+                    raise TypeError
+                table[_key(pair[0])] = pair[1]
+    return table
