@@ -74,8 +74,8 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _sandbox() -> tuple[str, str]:
-    """Start an engine and return its device line and the sandbox layers that it reports."""
+def _engine() -> tuple[str, list[str]]:
+    """Start an engine; return its line about detectors, and the lines about its sandbox."""
     from inspector.engine.client import Engine
     from inspector.errors import InspectorError
 
@@ -86,11 +86,20 @@ def _sandbox() -> tuple[str, str]:
             found = engine.wait(engine.submit("catalogue"), timeout=120)["detectors"]
             broken = [row for row in found if row["status"] != "ready"]
             detectors = f"{len(found) - len(broken)} ready, {len(broken)} broken"
-            return detectors, ", ".join(engine.layers) or "none"
+            return detectors, sandbox_lines(engine.layers, engine.missing)
         except (InspectorError, TimeoutError) as error:
-            return f"the engine does not start: {error}", "unknown"
+            return f"the engine does not start: {error}", ["unknown"]
         finally:
             engine.close()
+
+
+def sandbox_lines(layers: list[str], missing: dict[str, str]) -> list[str]:
+    """Return the layers in force, and a line for each that this machine does not give."""
+    lines = [", ".join(layers) or "none"]
+    lines += [f"without {name}: {reason}" for name, reason in missing.items()]
+    if missing:
+        lines.append("Scans work all the same; every case records what was in force.")
+    return lines
 
 
 @click.command("doctor")
@@ -120,9 +129,10 @@ def doctor_command() -> None:
     fonts = ctypes.util.find_library("fontconfig")
     if fonts is None and sys.platform == "linux":
         click.echo("Fonts        fontconfig not found: text may be missing")
-    detectors, layers = _sandbox()
+    detectors, sandbox = _engine()
     click.echo(f"Detectors    {detectors}")
-    click.echo(f"Sandbox      {layers}")
+    for title, line in zip(["Sandbox", *[""] * len(sandbox)], sandbox, strict=False):
+        click.echo(f"{title:<13}{line}")
     click.echo(f"Plugins      {places.user_plugins()}")
     click.echo("Ready." if ok else "Not ready: see above.")
     if not ok:

@@ -7,10 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-# Standard library and our own import-light rooms only: the lock-down must come before torch, which
-# starts threads that it would not cover.
+# Nothing else before the lock-down: importing numpy or torch starts threads, which Landlock would
+# not cover, and with which the process cannot leave its network.
 from inspector import places
-from inspector.engine.runner import Runner
+from inspector.intake.sandbox import lock_down
 
 
 def _private_pipes() -> tuple[int, int]:
@@ -32,25 +32,27 @@ def main() -> int:
     options = parser.parse_args()
     commands, events = _private_pipes()
     os.nice(5)  # The window shares these cores and must answer first.
-    from inspector.intake.sandbox import lock_down
-
     plugins = [places.bundled_plugins(), places.user_plugins()]
     readable = [*options.read, places.resources(), *(p for p in plugins if p.is_dir())]
-    layers = lock_down(
+    reached = lock_down(
         [path.absolute() for path in readable],
         options.derived.absolute(),
         cuda=options.cuda,
     )
     from inspector.engine.jobs import JOBS
+    from inspector.engine.runner import Runner
     from inspector.engine.session import Session
 
-    runner = Runner(
-        JOBS,
-        Session(options.derived, layers=layers),
-        os.fdopen(commands, "rb"),
-        os.fdopen(events, "wb"),
+    session = Session(options.derived, announce=lambda event: runner.send(event))
+    runner = Runner(JOBS, session, os.fdopen(commands, "rb"), os.fdopen(events, "wb"))
+    runner.send(
+        {
+            "event": "ready",
+            "pid": os.getpid(),
+            "layers": reached.layers,
+            "missing": reached.missing,
+        }
     )
-    runner.send({"event": "ready", "pid": os.getpid(), "layers": layers})
     runner.listen()
     # Threads inside numba or a stuck decode must not keep a closed engine alive.
     sys.stderr.flush()

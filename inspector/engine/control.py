@@ -15,6 +15,9 @@ PROGRESS_INTERVAL = 1 / 20
 
 PREVIEW_INTERVAL = 1 / 4
 
+ALIVE_INTERVAL = 5.0
+"""Seconds after which a job that goes on but has nothing to report says that it goes on."""
+
 
 class JobControl(Control):
     """The engine's side of `inspector.api.Control`.
@@ -30,6 +33,7 @@ class JobControl(Control):
         self._cancelled = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self._spoken = time.monotonic()
         self._last: dict[str, tuple[float, int]] = {}
         self._last_preview: dict[str, float] = {}
 
@@ -55,6 +59,10 @@ class JobControl(Control):
                 self._send({"event": "resumed"})
         if self._cancelled.is_set():
             raise Cancelled()
+        now = time.monotonic()
+        if now - self._spoken > ALIVE_INTERVAL:
+            self._spoken = now
+            self._send({"event": "alive"})
 
     def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
         """Report at most 20 times a second; ``done`` is kept from falling within a stage."""
@@ -65,6 +73,7 @@ class JobControl(Control):
         if now - last < PROGRESS_INTERVAL and not (finished and done > before):
             return
         self._last[stage] = (now, done)
+        self._spoken = now
         self._send(
             {"event": "progress", "stage": stage, "done": done, "total": int(total), "text": text}
         )

@@ -20,6 +20,9 @@ COMMANDS = frozenset({"run", "cancel", "pause", "resume", "quit"})
 EVENTS = frozenset(
     {
         "ready",
+        "alive",
+        "reading",
+        "read",
         "progress",
         "preview",
         "log",
@@ -30,6 +33,8 @@ EVENTS = frozenset(
         "cancelled",
     }
 )
+
+_WITHOUT_JOB = frozenset({"ready", "log", "alive", "reading", "read"})
 
 
 class ProtocolError(InspectorError):
@@ -113,6 +118,6 @@ def decode_event(line: bytes) -> dict[str, Any]:
     message = _decode(line)
     if message.get("event") not in EVENTS:
         raise ProtocolError(f"Unknown event {str(message.get('event'))[:80]!r}.")
-    if message["event"] not in ("ready", "log") and not isinstance(message.get("id"), int):
+    if message["event"] not in _WITHOUT_JOB and not isinstance(message.get("id"), int):
         raise ProtocolError("An event needs a whole number as id.")
     return message

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from inspector.errors import InspectorError
+
+PATIENCE = 180.0
+"""Seconds without a word that parsing may take: importing torch from a cold disk is among them."""
+
+SLOWEST_DISK = 10 << 20
+"""Bytes per second."""
 
 
 class Session:
@@ -18,13 +25,17 @@ class Session:
     ----------
     derived : Path
         The case's ``derived/`` folder, the only place that jobs write to.
-    layers : list of str
-        Sandbox layers in force, recorded with every result.
+    announce : callable
+        Takes events that belong to no job.
     """
 
-    def __init__(self, derived: Path, layers: list[str]) -> None:
+    def __init__(
+        self,
+        derived: Path,
+        announce: Callable[[dict[str, Any]], None] = lambda event: None,
+    ) -> None:
         self.derived = derived
-        self.layers = layers
+        self._announce = announce
         self._kept: dict[str, tuple[str, Any]] = {}
 
     def keep(self, kind: str, key: dict[str, Any], make: Callable[[], Any]) -> Any:
@@ -34,6 +45,27 @@ class Session:
             self._kept.pop(kind, None)  # Free the old one before the new one is built.
             self._kept[kind] = (digest, make())
         return self._kept[kind][1]
+
+    @contextmanager
+    def reading(self, path: Path, seconds: float = PATIENCE) -> Iterator[None]:
+        """Tell the app what is being parsed, so that it can name the file that ended this process.
+
+        Parameters
+        ----------
+        path : Path
+            Evidence.
+        seconds : float
+            How long nothing may be heard from here before the app takes it for stuck; larger files
+            get more.
+        """
+        size = path.stat().st_size if path.is_file() else 0
+        self._announce(
+            {"event": "reading", "name": path.name, "seconds": seconds + size / SLOWEST_DISK}
+        )
+        try:
+            yield
+        finally:
+            self._announce({"event": "read"})
 
     def folder(self, name: str) -> Path:
         """Return a folder under ``derived/``, created.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
 
+from inspector.engine.client import protection
 from inspector.gui import theme
 from inspector.gui.job_feed import Event
 from inspector.gui.plain import plain
@@ -57,6 +58,7 @@ class StatusLine(QStatusBar):
         if space.case is None:
             self._facts.setText("No case open")
             self._device.setText("")
+            self._device.setToolTip("")
             return
         parts = [f"{space.n:,} samples", f"{space.selection.count:,} selected"]
         parts.append(f"{int((space.tag_code >= 0).sum()):,} tagged")
@@ -72,7 +74,10 @@ class StatusLine(QStatusBar):
         )
         options = space.case.get("scan", {}) or {}
         ran_on = (space.case.get("signals") or {}).get("device", "")
-        self._device.setText(plain(ran_on or options.get("device", ""), 20))
+        layers = [str(layer) for layer in space.case.get("sandbox", []) or []]
+        parts = [str(ran_on or options.get("device", "")), protection.brief(layers)]
+        self._device.setText(plain(" · ".join(part for part in parts if part), 60))
+        self._device.setToolTip(protection.explained(layers) if layers else "")
 
     def _on_job(self, event: Event) -> None:
         kind = event.get("event")

@@ -117,3 +117,47 @@ def test_an_engine_that_cannot_start_says_so(tmp_path: Path) -> None:
     with pytest.raises(EngineStopped, match=r"signal 11") as refusal:
         engine.wait(number, timeout=30)
     assert "evidence was not touched" in str(refusal.value)
+
+
+def _engine_below(pid: int) -> int:
+    """The process that a command started as its engine."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if b"inspector.engine" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        time.sleep(0.02)
+    raise AssertionError("no engine within a minute")
+
+
+def test_a_crash_on_a_file_is_an_explained_outcome(demo: Path, tmp_path: Path) -> None:
+    model = demo / "evidence" / "model.safetensors"
+    arguments = [sys.executable, "-m", "inspector", "scan", "--model", str(model)]
+    arguments += ["--data", str(demo / "evidence" / "data"), "--case", str(tmp_path / "e.case")]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("Hashing"):
+            time.sleep(0.3)  # torch is imported next, to read the model: seconds
+            os.kill(_engine_below(process.pid), signal.SIGSEGV)
+            break
+    _, errors = process.communicate(timeout=60)
+    said += errors
+    assert process.returncode == 3, said
+    assert "The engine stopped (signal 11, SIGSEGV) while reading model.safetensors." in said
+    assert "Traceback" not in said
+    with Case.open(tmp_path / "e.case") as case:
+        acts = {entry.act: entry.details for entry in case.journal.entries()}
+    assert "signal 11" in acts["scan failed"]["reason"]
+    started = acts["engine started"]
+    # What is said about the rest is what the case records as having been in force.
+    if not started["missing"]:
+        assert "Nothing outside the sandbox was touched." in said
+    assert {layer.split()[0] for layer in started["sandbox"]} >= {"rlimits"}
+    done = subprocess.run(
+        [*arguments, "--json"], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr

@@ -257,6 +257,19 @@ def test_status_line_counts_and_says_what_was_saved(window: MainWindow) -> None:
     assert "saved " in facts
 
 
+def test_status_line_says_what_the_engine_is_confined_by(window: MainWindow) -> None:
+    case = window.workspace.case
+    assert case is not None
+    case.set("sandbox", ["rlimits", "netns", "process", "landlock 7", "seccomp"])
+    window.workspace.case_changed.emit(case)
+    shown = window.statusBar()._device  # type: ignore[attr-defined]
+    assert shown.text().endswith("sandboxed")
+    case.set("sandbox", ["rlimits", "seccomp"])
+    window.workspace.case_changed.emit(case)
+    assert "sandbox without landlock, netns, process" in shown.text()
+    assert "landlock: not offered here" in shown.toolTip()
+
+
 def test_status_line_follows_a_job(window: MainWindow) -> None:
     line = window.statusBar()
     event = {"event": "progress", "stage": "Signals", "done": 300, "total": 1000}

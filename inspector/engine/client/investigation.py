@@ -14,6 +14,7 @@ from inspector.engine.client import scan as steps
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
+from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.engine.client.process import Engine
 from inspector.errors import BadInput, Cancelled, InspectorError
 
@@ -46,8 +47,10 @@ class Investigation:
         self.case = case
         self._on_event = on_event
         self._engine: Engine | None = None
+        self._gpu_engine: Engine | None = None
         self._map_engine: Engine | None = None
-        self._current: int | None = None
+        self._options: ScanOptions | None = None
+        self._current: tuple[Engine, int] | None = None
         self._pace = Pace()
         self._thread: threading.Thread | None = None
         self._map_thread: threading.Thread | None = None
@@ -88,12 +91,12 @@ class Investigation:
         options = _absolute(options)
         options.check(self.case.path)
         steps.check_same_investigation(self.case, options)
-        device = _device(options.device)
+        device = device_of(options.device)
         self._begin("scan")
         try:
             if with_map:
                 self._warm_map()
-            self._open_engine(options, cuda=device == "cuda")
+            self._open_engine(options)
             self.case.journal.append("scan started", options=options.as_record())
             steps.scan(self.case, self._run, options, self._emit, device)
             outcome = self.case.get("outcome", {})
@@ -196,7 +199,7 @@ class Investigation:
             )
         self._begin("trigger")
         try:
-            self._open_engine(options, cuda=False)
+            self._open_engine(options)
             result = self._run(
                 "trigger",
                 model=str(options.model),
@@ -231,8 +234,8 @@ class Investigation:
     def cancel(self) -> None:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
         self._cancelled.set()
-        engine, number = self._engine, self._current
-        if engine is not None and number is not None:
+        if self._current is not None:
+            engine, number = self._current
             with contextlib.suppress(InspectorError):
                 engine.cancel(number)
             timer = threading.Timer(CANCEL_GRACE, self._kill_if_stuck, (engine, number))
@@ -248,24 +251,26 @@ class Investigation:
 
     def pause(self) -> None:
         """Hold the running job at its next chunk."""
-        if self._engine is not None and self._current is not None:
-            self._engine.pause(self._current)
+        if self._current is not None:
+            engine, number = self._current
+            engine.pause(number)
 
     def resume(self) -> None:
         """Let a held job go on."""
-        if self._engine is not None and self._current is not None:
-            self._engine.resume(self._current)
+        if self._current is not None:
+            engine, number = self._current
+            engine.resume(number)
 
     def close(self) -> None:
         """Stop everything and end the engines; the case stays open."""
         self.cancel()
-        for engine in (self._engine, self._map_engine):
+        for engine in (self._engine, self._gpu_engine, self._map_engine):
             if engine is not None:
                 engine.close(timeout=1.0)
         for thread in (self._thread, self._map_thread):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(timeout=3.0)
-        self._engine = self._map_engine = None
+        self._engine = self._gpu_engine = self._map_engine = None
 
     def detectors(self) -> list[dict[str, Any]]:
         """Return every detector that the engine finds, working or broken."""
@@ -277,28 +282,48 @@ class Investigation:
         ]
         return rows
 
-    def _open_engine(self, options: ScanOptions, *, cuda: bool) -> None:
-        """Start an engine that may read this evidence, unless the present one may."""
-        read = tuple(
-            Path(path)
-            for path in (options.model, options.data, options.reference)
-            if path is not None
+    def _open_engine(self, options: ScanOptions) -> None:
+        """Start the strict engine that may read this evidence, unless the present one may."""
+        self._options = options
+        self._engine = self._opened(self._engine, readable(options, cuda=False), cuda=False)
+
+    def _opened(self, present: Engine | None, read: tuple[Path, ...], *, cuda: bool) -> Engine:
+        if present is not None and present.alive and present.read == read:
+            return present
+        if present is not None:
+            present.close()
+        engine = Engine(self.case.derived, self._on_engine_event, read=read, cuda=cuda)
+        engine.start()
+        engine.wait_ready()
+        self.case.set("sandbox", engine.layers)
+        self.case.journal.append(
+            "engine started",
+            device="cuda" if cuda else "cpu",
+            sandbox=engine.layers,
+            missing=engine.missing,
         )
-        engine = self._engine
-        if engine is not None and engine.alive and engine.read == read and engine.cuda == cuda:
-            return
-        if engine is not None:
-            engine.close()
-        self._engine = Engine(self.case.derived, self._on_engine_event, read=read, cuda=cuda)
-        self._engine.start()
+        return engine
 
     def _run(self, job: str, **arguments: Any) -> dict[str, Any]:
+        assert self._engine is not None
+        if not on_gpu(job, arguments):
+            return self._run_in(self._engine, job, arguments)
+        assert self._options is not None
+        examined = str(arguments["choice"]["spec"]["sha256"])
+        arguments["cleaned"] = self._run_in(
+            self._engine, "clean", {"model": arguments["model"], "sha256": examined}
+        )
+        read = readable(self._options, cuda=True)
+        self._gpu_engine = self._opened(self._gpu_engine, read, cuda=True)
+        return self._run_in(self._gpu_engine, job, arguments)
+
+    def _run_in(self, engine: Engine, job: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if self._cancelled.is_set():
             raise Cancelled()
-        assert self._engine is not None
-        self._current = self._engine.submit(job, **arguments)
+        number = engine.submit(job, **arguments)
+        self._current = engine, number
         try:
-            return self._engine.wait(self._current)
+            return engine.wait(number)
         finally:
             self._current = None
 
@@ -348,7 +373,7 @@ class Investigation:
             self._emit({"event": "failed", "job": job, "detail": detail, **error.as_message()})
 
     def _kill_if_stuck(self, engine: Engine, number: int) -> None:
-        if self._engine is engine and self._current == number:
+        if self._current == (engine, number):
             engine.kill()
 
     def _on_engine_event(self, event: dict[str, Any]) -> None:
@@ -374,10 +399,3 @@ def _absolute(options: ScanOptions) -> ScanOptions:
         if (value := getattr(options, name)) is not None
     }
     return replace(options, **paths)
-
-
-def _device(asked: str) -> str:
-    """Choose without importing torch: an NVIDIA device node stands for a usable GPU."""
-    if asked != "auto":
-        return asked
-    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"

@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from inspector.engine.client.protection import after_a_crash
+from inspector.engine.client.silence import Silence
+from inspector.engine.client.starting import start_process
 from inspector.engine.protocol import MAX_LINE, ProtocolError, decode_event, encode
 from inspector.errors import Cancelled, EngineStopped, InspectorError, from_message
 
@@ -32,6 +36,15 @@ _KEPT_ENVIRONMENT = (
 )
 
 
+JOBS_IN_WORDS = {
+    "signals": "the pass over the samples",
+    "detect": "the detectors",
+    "pca": "the map",
+    "umap": "the map",
+    "trigger": "the trigger search",
+}
+
+
 class Engine:
     """The client's side of an engine process.
 
@@ -45,6 +58,15 @@ class Engine:
         Evidence that the engine may read.
     cuda : bool
         Leave the doors open that a GPU driver needs.
+
+    Attributes
+    ----------
+    ready : bool
+        Whether the process has locked itself down and listens.
+    layers : list of str
+        Layers of the sandbox in force, once ready.
+    missing : dict of str to str
+        The other layers, each with the reason.
     """
 
     def __init__(
@@ -57,6 +79,8 @@ class Engine:
     ) -> None:
         self.derived, self.read, self.cuda = derived, tuple(read), cuda
         self.layers: list[str] = []
+        self.missing: dict[str, str] = {}
+        self.ready = False
         self._on_event = on_event
         self._process: subprocess.Popen[bytes] | None = None
         self._next = 0
@@ -66,6 +90,9 @@ class Engine:
         self._stderr: deque[str] = deque(maxlen=100)
         self._gone = False
         self._asked_to_stop = False
+        self._jobs: dict[int, str] = {}
+        self._silence = Silence()
+        self._timed_out = ""
 
     @property
     def alive(self) -> bool:
@@ -94,15 +121,7 @@ class Engine:
             "MPLCONFIGDIR": str(self.derived / "scratch"),
         }
         self.derived.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd=self.derived,
-            start_new_session=True,  # Ctrl-C reaches the client, which cancels in order.
-        )
+        self._process = start_process(command, environment, self.derived)
         threading.Thread(target=self._listen, name="engine-events", daemon=True).start()
         threading.Thread(target=self._collect_errors, name="engine-stderr", daemon=True).start()
 
@@ -117,6 +136,7 @@ class Engine:
         with self._lock:
             self._next += 1
             number = self._next
+            self._jobs[number] = job
         self._send({"do": "run", "id": number, "job": job, "with": arguments})
         return number
 
@@ -142,15 +162,12 @@ class Engine:
         TimeoutError
             Not finished within ``timeout`` seconds.
         """
-        with self._changed:
-            done = self._changed.wait_for(
-                lambda: number in self._outcomes or self._gone, timeout=timeout
-            )
-            if not done:
-                raise TimeoutError
+        self._wait_until(lambda: number in self._outcomes, timeout)
+        with self._lock:
             outcome = self._outcomes.pop(number, None)
         if outcome is None:
             raise self._explain()
+        self._jobs.pop(number, None)
         if outcome["event"] == "cancelled":
             raise Cancelled()
         if outcome["event"] == "failed":
@@ -160,6 +177,40 @@ class Engine:
             raise error
         result = outcome.get("result")
         return result if isinstance(result, dict) else {}
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait until the process has locked itself down, so that `layers` can be read.
+
+        Raises
+        ------
+        EngineStopped
+            It died before that, or was not ready within ``timeout`` seconds and was killed.
+        """
+        try:
+            self._wait_until(lambda: self.ready, timeout)
+        except TimeoutError:
+            self.kill()
+            raise EngineStopped(
+                f"The engine did not get ready within {timeout:,.0f} s.",
+                "It had not read anything yet.",
+                "Try again when this machine has less to do.",
+            ) from None
+        if not self.ready:
+            raise self._explain()
+
+    def _wait_until(self, reached: Callable[[], bool], timeout: float | None) -> None:
+        """Wait for a state or for the end of the process; kill it when it hangs on a file."""
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not (reached() or self._gone):
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self._changed.wait(min(left, 0.5))
+                if self._silence.overdue() and self.alive and not self._timed_out:
+                    self._timed_out = f"{self._silence.name} for {self._silence.allowed:,.0f} s"
+                    assert self._process is not None
+                    self._process.kill()
 
     def close(self, timeout: float = 2.0) -> None:
         """Ask the process to end, then end it."""
@@ -206,12 +257,13 @@ class Engine:
                 self._stderr.append(str(error))
                 self._process.kill()
                 break
-            if event["event"] == "ready":
-                self.layers = [str(layer) for layer in event.get("layers", [])]
-            if event["event"] in ("done", "failed", "cancelled"):
-                with self._changed:
+            with self._changed:
+                self._silence.hear(event)
+                if event["event"] == "ready":
+                    self._note_ready(event)
+                elif event["event"] in ("done", "failed", "cancelled"):
                     self._outcomes[event["id"]] = event
-                    self._changed.notify_all()
+                self._changed.notify_all()
             self._on_event(event)
         self._process.wait()
         with self._changed:
@@ -224,22 +276,42 @@ class Engine:
         while line := self._process.stderr.readline(4096):
             self._stderr.append(line.decode("utf-8", "replace").rstrip())
 
+    def _note_ready(self, event: dict[str, Any]) -> None:
+        layers, missing = event.get("layers"), event.get("missing")
+        self.layers = [str(layer)[:40] for layer in layers] if isinstance(layers, list) else []
+        if isinstance(missing, dict):
+            self.missing = {str(name)[:40]: str(why)[:200] for name, why in missing.items()}
+        self.ready = True
+
     def _explain(self) -> InspectorError:
         if self._asked_to_stop:
             return Cancelled()
-        code = self._process.poll() if self._process else None
-        if code is not None and code < 0:
-            try:
-                cause = f"signal {-code}, {signal.Signals(-code).name}"
-            except ValueError:
-                cause = f"signal {-code}"
+        name = self._silence.name
+        doing = f" while reading {name}" if name else self._during()
+        again = "Run the same command again to go on where it stopped; finished parts are kept."
+        if name:
+            again += " If it stops there again, the file makes it stop: treat it as hostile."
+        if self._timed_out:
+            what = f"The engine was stopped: it had been busy with {self._timed_out}, in silence."
         else:
-            cause = f"exit code {code}"
-        error = EngineStopped(
-            f"The engine stopped ({cause}).",
-            "Finished parts are kept in the case; the evidence was not touched.",
-            "Run the same command again to go on where it stopped.",
-        )
+            what = f"The engine stopped ({self._cause()}){doing}."
+        error = EngineStopped(what, after_a_crash(self.ready, self.layers), again)
         if self._stderr:
             error.add_note("\n".join(self._stderr))
         return error
+
+    def _during(self) -> str:
+        job = next(iter(self._jobs.values()), "") if self.ready else ""
+        return f" during {JOBS_IN_WORDS[job]}" if job in JOBS_IN_WORDS else ""
+
+    def _cause(self) -> str:
+        code = self._process.poll() if self._process else None
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        try:
+            known = signal.Signals(-code).name
+        except ValueError:
+            return f"signal {-code}"
+        # The kernel's way to free memory, where no limit of the engine's own came first.
+        short = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+        return f"signal {-code}, {known}{short}"

@@ -139,7 +139,6 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     case.set("model", model)
     case.set("model_asked", asked)
     case.set("dataset", result["dataset"])
-    case.set("sandbox", result["sandbox"])
     if "reference" in result:
         case.set("reference", result["reference"])
     register(case, result["arrays"], emit)

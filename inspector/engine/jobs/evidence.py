@@ -17,7 +17,11 @@ def dataset_of(session: Session, data: str, kind: str = "data") -> Dataset:
     """Return the opened dataset; ``kind`` keeps the reference set apart from the suspect one."""
     from inspector.intake.datasets import open_dataset
 
-    return session.keep(kind, {"path": data}, lambda: open_dataset(Path(data)))
+    def make() -> Dataset:
+        with session.reading(Path(data)):
+            return open_dataset(Path(data))
+
+    return session.keep(kind, {"path": data}, make)
 
 
 def model_of(
@@ -35,18 +39,46 @@ def model_of(
         Either ``{"spec": …}`` as recorded in the case, or what the analyst asked for:
         ``arch``, ``classes``, ``seed``.
     """
-    from inspector.intake.models import SuspectModel, load_model
 
     def make() -> SuspectModel:
-        if choice.get("spec"):
-            return SuspectModel.from_spec(choice["spec"], Path(model), control)
-        return load_model(
-            Path(model),
-            dataset_of(session, data),
-            arch=choice.get("arch"),
-            classes=choice.get("classes"),
-            seed=int(choice.get("seed", 0)),
-            control=control,
-        )
+        dataset = None if choice.get("spec") else dataset_of(session, data)
+        with session.reading(Path(model)):
+            from inspector.intake.models import SuspectModel, load_model
+
+            if dataset is None:
+                return SuspectModel.from_spec(choice["spec"], Path(model), control)
+            return load_model(
+                Path(model),
+                dataset,
+                arch=choice.get("arch"),
+                classes=choice.get("classes"),
+                seed=int(choice.get("seed", 0)),
+                control=control,
+            )
 
     return session.keep("model", {"path": model, "data": data, **choice}, make)
+
+
+def cleaned_model(
+    session: Session, control: Control, choice: dict[str, Any], *, path: str, sha256: str
+) -> SuspectModel:
+    """Return the network rebuilt from the weights that the strict engine wrote into the case.
+
+    Parameters
+    ----------
+    session, control
+        The engine's.
+    choice : dict
+        ``{"spec": …}`` as recorded in the case.
+    path, sha256 : str
+        What the job "clean" returned.
+    """
+    from inspector.intake.models import SuspectModel
+
+    def make() -> SuspectModel:
+        # The description names the suspect file; this one stands for it.
+        suspect = SuspectModel.from_spec({**choice["spec"], "sha256": sha256}, Path(path), control)
+        suspect.sha256 = str(choice["spec"]["sha256"])
+        return suspect
+
+    return session.keep("model", {"cleaned": path, "sha256": sha256, **choice}, make)

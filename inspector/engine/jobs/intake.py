@@ -28,7 +28,8 @@ def run(
     steps = 4 if reference else 3
     control.progress(stage, 0, steps, "Opening the dataset")
     dataset = dataset_of(session, data)
-    digest = dataset.digest(control)
+    with session.reading(Path(data)):
+        digest = dataset.digest(control)
     control.check()
     control.progress(stage, 1, steps, "Rebuilding the network")
     suspect = model_of(session, control, model, data, choice)
@@ -50,8 +51,9 @@ def run(
         "labels": np.asarray(dataset.labels, np.int32),
         "locator_bytes": np.frombuffer(b"".join(locators), np.uint8),
         "locator_offsets": offsets,
-        "stored_sha256": dataset.stored_sha256(control),
     }
+    with session.reading(Path(data)):
+        arrays["stored_sha256"] = dataset.stored_sha256(control)
     described = [
         write_array(session, name, folder / f"{name}.npy", array) for name, array in arrays.items()
     ]
@@ -86,7 +88,6 @@ def run(
             "notes": list(dataset.notes),
         },
         "arrays": described,
-        "sandbox": session.layers,
     }
     if reference:
         result["reference"] = _measure_reference(session, control, suspect, reference)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inspector.api import Control
 from inspector.engine.arrays import describe
-from inspector.engine.jobs.evidence import dataset_of, model_of
+from inspector.engine.jobs.evidence import cleaned_model, dataset_of, model_of
 from inspector.engine.session import Session
+
+DECODING_PATIENCE = 900.0
+"""Seconds without a word in the one pass: a chunk through a large network takes minutes."""
 
 
 def run(
@@ -25,29 +29,37 @@ def run(
     device: str = "cpu",
     sketch: int = 0,
     seed: int = 0,
+    cleaned: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the written arrays, unreadable samples, device and seconds.
 
     ``limit`` assesses a seeded random subset of that many samples; the rest stays unassessed.
+    ``cleaned`` names the weights that the strict engine wrote, to be read in place of ``model``.
     """
     from inspector.signals import compute_signals
 
     dataset = dataset_of(session, data)
-    suspect = model_of(session, control, model, data, choice)
+    suspect = (
+        cleaned_model(session, control, choice, **cleaned)
+        if cleaned
+        else model_of(session, control, model, data, choice)
+    )
     rows = None
     if limit is not None and limit < len(dataset):
         rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])
-    signals = compute_signals(
-        suspect,
-        dataset,
-        session.folder(folder),
-        rows=rows,
-        layer=layer,
-        device=device,
-        sketch=sketch,
-        seed=seed,
-        control=control,
-    )
+    # Pictures are decoded all the way through, and one of them can be built to hang a decoder.
+    with session.reading(Path(data), seconds=DECODING_PATIENCE):
+        signals = compute_signals(
+            suspect,
+            dataset,
+            session.folder(folder),
+            rows=rows,
+            layer=layer,
+            device=device,
+            sketch=sketch,
+            seed=seed,
+            control=control,
+        )
     control.check()
     return {
         "arrays": [describe(session, name, path) for name, path in signals.arrays.items()],
