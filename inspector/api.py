@@ -19,12 +19,14 @@ cancel. Nothing here imports more than numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 API = 1
 """The version of this contract. A detector states the one that it was written for."""
@@ -154,6 +156,8 @@ class Context:
         Raises when the analyst cancelled; blocks while paused.
     images : callable, optional
         ``images(rows)`` returns a list of (H, W, C) uint8 arrays, decoded on demand.
+    shared : dict, optional
+        Where `shared` keeps its values; the contexts of one run have one in common.
     """
 
     def __init__(
@@ -163,8 +167,10 @@ class Context:
         seed: int = 0,
         cancelled: Callable[[], None] = lambda: None,
         images: Callable[[Sequence[int]], list[NDArray[np.uint8]]] | None = None,
+        shared: dict[Hashable, Any] | None = None,
     ) -> None:
         self._signals = dict(signals)
+        self._shared: dict[Hashable, Any] = {} if shared is None else shared
         self._images = images
         self.class_names = tuple(class_names)
         self.check_cancelled = cancelled
@@ -212,6 +218,17 @@ class Context:
         if self._images is None:
             raise KeyError("images")
         return self._images(rows)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make()`` gives, computed once for all detectors of a run that use the key.
+
+        For what several detectors derive from the same signals and none of them changes. The key
+        should begin with the name of the derived thing, so that plugins do not meet by chance.
+        """
+        if key not in self._shared:
+            self._shared[key] = make()
+        found: T = self._shared[key]
+        return found
 
     def by_class(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Yield each class index that has samples with its rows, in class order."""

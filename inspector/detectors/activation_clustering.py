@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 
 import numpy as np
 
@@ -47,7 +48,9 @@ class ActivationClustering:
         for done, (group, rows) in enumerate(classes):
             yield Progress(done, len(classes), group.name)
             wanted = max(1, min(components, len(rows) // 10))
-            mean, variances, directions = principal_components(rows, wanted)
+            mean, variances, directions = principal_components(
+                rows, wanted, partial(classes.moments, done)
+            )
             # Units that never fire give components without variance, which cannot be whitened.
             live = variances > max(1e-9 * float(variances[0]), 1e-30)
             if not live.any():

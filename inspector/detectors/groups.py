@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Context
+from inspector.statistics.moments import Moments, moments
 from inspector.statistics.rows import at_unit_scale, finite_rows
+from inspector.statistics.whitening import LeaveOneOutWhitening
 
 FEWEST = 4
 """Members that a class needs before one of them can be called different from the others."""
@@ -53,6 +55,9 @@ class ClassGroups:
         with np.errstate(invalid="ignore", over="ignore"):
             clean = activations if everything else np.where(usable[:, None], activations, 0)
         self._values, self.factor = at_unit_scale(clean)
+        self._ctx = ctx
+        # Detectors leave out different samples when not all signals of one are finite.
+        self._assessed = hash(usable.tobytes())
         self.groups: list[Group] = []
         small: list[str] = []
         for label, members in ctx.by_class():
@@ -80,6 +85,20 @@ class ClassGroups:
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    def whitening(self) -> LeaveOneOutWhitening:
+        """Return the classes ready to be whitened by each other, made once for all detectors."""
+        key = ("leave-one-out whitening", self._assessed)
+        return self._ctx.shared(
+            key,
+            lambda: LeaveOneOutWhitening(self.blocks(), self._ctx.check_cancelled, self.moments),
+        )
+
+    def moments(self, position: int) -> Moments:
+        """Return mean and scatter of one group, computed once for all detectors."""
+        rows = self.groups[position].rows
+        key = ("class moments", self._assessed, position)
+        return self._ctx.shared(key, lambda: moments(self._values[rows]))
 
     def blocks(self) -> list[Callable[[], NDArray[np.float32]]]:
         """Return, for each group, a callable that gathers its rows anew."""

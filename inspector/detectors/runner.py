@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,7 @@ def run_detectors(
     findings: dict[str, dict[str, Any]] = {}
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = {}
     columns: dict[str, NDArray[np.float32]] = {}
+    shared: dict[Hashable, Any] = {}
     for position, entry in enumerate(entries):
         control.check()
         own = dict((parameters or {}).get(entry.id, {}))
@@ -133,7 +134,8 @@ def run_detectors(
         if reason or entry.info is None or entry.factory is None:
             record.update(status="skipped", reason=reason)
             continue
-        ctx = Context(ready, class_names, seed, control.check, _images_of(images, rows))
+        decode = _images_of(images, rows)
+        ctx = Context(ready, class_names, seed, control.check, decode, shared)
 
         def report(step: Progress, title: str = entry.info.title, at: int = position) -> None:
             text = f"{title}: {step.text}" if step.text else title

@@ -13,7 +13,6 @@ from inspector.detectors.standing import class_verdicts
 from inspector.statistics.gradients import gradient_spectrum, margin_residuals, with_bias
 from inspector.statistics.rows import as_scores
 from inspector.statistics.tails import tail_direction
-from inspector.statistics.whitening import LeaveOneOutWhitening
 
 _INPUTS = 32
 """Leading whitened directions of the activations that enter the gradient."""
@@ -50,7 +49,7 @@ class GradientSpectrum:
         found: list[ClassResult] = []
         spectra = np.zeros((len(classes), directions))
         yield Progress(0, len(classes), "spread of all classes")
-        whitening = LeaveOneOutWhitening(classes.blocks(), ctx.check_cancelled)
+        whitening = classes.whitening()
         for done, group in enumerate(classes.groups):
             yield Progress(done, len(classes), group.name)
             inputs = with_bias(whitening.leading_coordinates(done, _INPUTS)[1])

@@ -12,7 +12,6 @@ from inspector.detectors.groups import ClassGroups
 from inspector.detectors.standing import class_verdicts
 from inspector.statistics.rows import as_scores
 from inspector.statistics.tails import contrast_direction, robust_distances
-from inspector.statistics.whitening import LeaveOneOutWhitening
 
 
 class WhitenedSpectrum:
@@ -42,7 +41,7 @@ class WhitenedSpectrum:
         found: list[ClassResult] = []
         spectra = np.zeros((len(classes), directions))
         yield Progress(0, len(classes), "spread of all classes")
-        whitening = LeaveOneOutWhitening(classes.blocks(), ctx.check_cancelled)
+        whitening = classes.whitening()
         for done, group in enumerate(classes.groups):
             yield Progress(done, len(classes), group.name)
             wanted = directions_for(len(group.rows), directions)

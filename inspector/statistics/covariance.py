@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def whitener(covariance: NDArray[np.float64], shrinkage: float = SHRINKAGE) -> N
 
 
 def concentrated_moments(
-    rows: NDArray[np.float64], keep: float = 0.75, steps: int = 8
+    rows: NDArray[Any], keep: float = 0.75, steps: int = 8
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return location and covariance of the bulk, found by concentration steps.
 
@@ -102,9 +103,9 @@ def concentrated_moments(
 
     Parameters
     ----------
-    rows : ndarray, shape (n, k), float64
+    rows : ndarray, shape (n, k), float32 or float64
         In units in which ordinary spread is about 1. Few columns against rows (k² well below n),
-        else the estimate is noise.
+        else the estimate is noise. Distances are taken in this type: they only order the rows.
     keep : float
         Share of rows kept; the share that may be foreign is at most ``1 - keep``.
     steps : int
@@ -116,7 +117,7 @@ def concentrated_moments(
     covariance : ndarray, shape (k, k)
     """
     some = rows[:: max(1, len(rows) // _CONCENTRATED)]
-    location = np.median(some, axis=0)
+    location = np.median(some, axis=0).astype(np.float64)
     turn = covariance = np.eye(rows.shape[1])
     kept = np.empty(0, np.intp)
     for _ in range(steps):
@@ -132,30 +133,32 @@ def concentrated_moments(
     # Wilson and Hilferty 1931: the median of chi-squared with k degrees of freedom.
     columns = rows.shape[1]
     normal_median = columns * (1 - 2 / (9 * columns)) ** 3
-    inflation = float(np.median(_squared_lengths((rows - location) @ turn))) / normal_median
+    inflation = float(np.median(_distances(rows, location, turn))) / normal_median
     return location, covariance * (inflation if inflation > 0 else 1.0)
 
 
 def _nearest(
-    rows: NDArray[np.float64],
+    rows: NDArray[Any],
     location: NDArray[np.float64],
     turn: NDArray[np.float64],
     keep: float,
 ) -> NDArray[np.intp]:
     """Return the share of rows nearest to the location, in ascending order."""
     size = min(len(rows), max(math.ceil(keep * len(rows)), rows.shape[1] + 1))
-    distances = _squared_lengths((rows - location) @ turn)
+    distances = _distances(rows, location, turn)
     return np.sort(np.argpartition(distances, size - 1)[:size])
 
 
-def _location_covariance(
-    rows: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    location = rows.mean(axis=0)
-    centred = rows - location
-    return location, centred.T @ centred / len(rows)
+def _location_covariance(rows: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    location = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - location.astype(rows.dtype)
+    return location, (centred.T @ centred).astype(np.float64) / len(rows)
 
 
-def _squared_lengths(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths: NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows)
+def _distances(
+    rows: NDArray[Any], location: NDArray[np.float64], turn: NDArray[np.float64]
+) -> NDArray[Any]:
+    """Return squared Mahalanobis distances, shape (n,)."""
+    white = (rows - location.astype(rows.dtype)) @ turn.astype(rows.dtype)
+    lengths: NDArray[Any] = np.einsum("ij,ij->i", white, white)
     return lengths

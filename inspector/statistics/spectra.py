@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.statistics.moments import moments
+from inspector.statistics.moments import Moments, moments
 
 _DENSE = 384
 """Up to this many columns the Gram matrix and LAPACK's eigh are faster than iterating."""
@@ -139,7 +139,7 @@ def _new_directions(
 
 
 def principal_components(
-    rows: NDArray[np.float32], count: int
+    rows: NDArray[np.float32], count: int, known: Callable[[], Moments] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return mean, leading variances and leading directions of finite rows.
 
@@ -149,6 +149,8 @@ def principal_components(
         At a scale whose squares float32 can hold, see `rows.at_unit_scale`.
     count : int
         How many; capped at d.
+    known : callable, optional
+        Returns the moments of these rows, where they serve others too; asked if d is small.
 
     Returns
     -------
@@ -159,7 +161,7 @@ def principal_components(
     """
     columns = rows.shape[1]
     if columns <= _DENSE:
-        found = moments(rows)
+        found = moments(rows) if known is None else known()
         variances, directions = leading_eigenpairs(found.covariance, count)
         return found.mean, variances, directions
     mean = rows.mean(axis=0, dtype=np.float64)

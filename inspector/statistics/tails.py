@@ -63,11 +63,10 @@ def contrast_direction(
     -------
     ndarray, shape (k,), float64, unit length
     """
-    rows = coordinates.astype(np.float64, copy=False)
-    _, bulk = concentrated_moments(rows, keep)
-    lower = np.linalg.cholesky(bulk + ordinary * np.eye(rows.shape[1]))
+    _, bulk = concentrated_moments(coordinates, keep)
+    lower = np.linalg.cholesky(bulk + ordinary * np.eye(coordinates.shape[1]))
     inverse = np.linalg.inv(lower)
-    covariance = rows.T @ rows / len(rows)
+    covariance = (coordinates.T @ coordinates).astype(np.float64) / len(coordinates)
     _, vectors = np.linalg.eigh(inverse @ covariance @ inverse.T)
     direction = inverse.T @ vectors[:, -1]
     unit: NDArray[np.float64] = direction / np.linalg.norm(direction)

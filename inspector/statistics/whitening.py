@@ -14,6 +14,9 @@ from inspector.statistics.spectra import block_krylov, leading_eigenpairs
 _WIDEST = 192
 """Columns kept for whitening: one covariance of that size per class is 0.3 MB."""
 
+_READY = 32
+"""Leading directions of each group that are kept once found: 32 × d numbers."""
+
 Block = Callable[[], NDArray[np.float32]]
 
 
@@ -31,28 +34,38 @@ class LeaveOneOutWhitening:
         One per group; each returns the same (n_g, d) float32 rows whenever it is called.
     check : callable
         Called before each group; may raise to cancel.
+    known : callable, optional
+        ``known(g)`` returns the moments of the rows of group g, where they serve others too.
     """
 
-    def __init__(self, blocks: Sequence[Block], check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        check: Callable[[], None] = lambda: None,
+        known: Callable[[int], Moments] | None = None,
+    ) -> None:
         self._blocks = blocks
         self._check = check
         self._basis: NDArray[np.float64] | None = None
         columns = blocks[0]().shape[1] if blocks else 0
         if columns <= _WIDEST:
-            self._groups = [self._moments(block()) for block in blocks]
+            known = known or (lambda position: moments(blocks[position]()))
+            self._groups = [self._checked(known, position) for position in range(len(blocks))]
             self._means = [group.mean for group in self._groups]
         else:
             self._means = [block().mean(axis=0, dtype=np.float64) for block in blocks]
             self._basis = self._widest_directions(columns)
             basis = self._basis.astype(np.float32)
             self._groups = [
-                self._moments(self._centred(position) @ basis) for position in range(len(blocks))
+                self._checked(lambda at: moments(self._centred(at) @ basis), position)
+                for position in range(len(blocks))
             ]
         self._total = pooled_covariance(self._groups) if blocks else np.zeros((0, 0))
+        self._leading: dict[int, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
 
-    def _moments(self, rows: NDArray[np.float32]) -> Moments:
+    def _checked(self, find: Callable[[int], Moments], position: int) -> Moments:
         self._check()
-        return moments(rows)
+        return find(position)
 
     def _widest_directions(self, columns: int) -> NDArray[np.float64]:
         """Return the directions of largest pooled variance, without a d × d matrix."""
@@ -91,10 +104,18 @@ class LeaveOneOutWhitening:
         coordinates : ndarray, shape (n_g, count), float32
             Centred on the mean of the group.
         """
+        if position not in self._leading or count > _READY:
+            self._leading[position] = self._leading_directions(position, max(count, _READY))
+        variances, directions = self._leading[position]
+        return variances[:count], self._centred(position) @ directions[:, :count]
+
+    def _leading_directions(
+        self, position: int, count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         turn = whitener(covariance_of_others(self._groups, self._total, position))
         own = self._groups[position].covariance
         variances, directions = leading_eigenpairs(turn.T @ own @ turn, count)
         turn = turn @ directions
         if self._basis is not None:
             turn = self._basis @ turn
-        return variances, self._centred(position) @ turn.astype(np.float32)
+        return variances, turn.astype(np.float32)
