@@ -59,6 +59,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._of_act: dict[str, tuple[int, str, list[Entry]]] = {}
 
     @property
     def head(self) -> str:
@@ -136,12 +137,22 @@ class Journal:
 
     def of_act(self, act: str) -> list[Entry]:
         """Return every entry of one act, oldest first."""
-        rows = self._database.rows(
-            "SELECT seq, entry, hash FROM journal WHERE json_valid(entry) "
-            "AND json_extract(entry, '$.act') = ? ORDER BY seq",
-            (act,),
-        )
-        return [_entry(*row) for row in rows]
+        with self._database.held():
+            end, head = self._end()
+            upto, hash_there, found = self._of_act.get(act, (0, START, []))
+            # What was read in a transaction that then failed is not there any more.
+            if upto and not self._database.rows(
+                "SELECT 1 FROM journal WHERE seq = ? AND hash = ?", (upto, hash_there)
+            ):
+                upto, found = 0, []
+            newer = self._database.rows(
+                "SELECT seq, entry, hash FROM journal WHERE seq > ? AND json_valid(entry) "
+                "AND json_extract(entry, '$.act') = ? ORDER BY seq",
+                (upto, act),
+            )
+            found = [*found, *(_entry(*row) for row in newer)]
+            self._of_act[act] = (end, head, found)
+            return list(found)
 
     def entries(self, limit: int | None = None) -> list[Entry]:
         """Return the newest ``limit`` entries (all when None), oldest first."""

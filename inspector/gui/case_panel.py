@@ -27,13 +27,15 @@ from inspector.gui.array_table import tooltip
 from inspector.gui.chip import chip
 from inspector.gui.classes_panel import mode_of
 from inspector.gui.empty_page import EmptyOr
+from inspector.gui.judgements import ACT as _ACT
+from inspector.gui.judgements import JUDGED, fill_notes, fill_proposals, offer_judgement
 from inspector.gui.plain import plain
 from inspector.gui.trigger_results import triggers_of
 from inspector.gui.workspace import Workspace
 
 ORIGIN = "case"
+GROUPS = ("Evidence", "Findings", "Proposals", "Tags", "Notes", "Classes", "Saved views")
 VIEWS = "views"
-_ACT = Qt.ItemDataRole.UserRole
 _COPY = Qt.ItemDataRole.UserRole + 1
 Act = Callable[[Qt.KeyboardModifier], None]
 
@@ -64,7 +66,7 @@ class CasePanel(QWidget):
         column.addWidget(self.tree)
         self.stack = EmptyOr(self, holder)
         self.groups: dict[str, QTreeWidgetItem] = {}
-        for name in ("Evidence", "Findings", "Tags", "Classes", "Saved views"):
+        for name in GROUPS:
             group = QTreeWidgetItem(self.tree, [name, ""])
             font = group.font(0)
             font.setBold(True)
@@ -77,7 +79,9 @@ class CasePanel(QWidget):
         self.tree.customContextMenuRequested.connect(self._ask)
         workspace.case_changed.connect(self.refresh)
         workspace.table_changed.connect(self.refresh)
-        workspace.tags_changed.connect(self._fill_tags)
+        workspace.tags_changed.connect(self._fill_judgements)
+        workspace.kinds_changed.connect(self._fill_judgements)
+        workspace.evidence.changed.connect(self._fill_evidence)
         self.refresh()
 
     # ---- what is shown --------------------------------------------------------------------------
@@ -91,25 +95,30 @@ class CasePanel(QWidget):
             )
             return
         self.stack.show_content()
-        self._fill_evidence(case)
+        self._fill_evidence()
         self._fill_findings(case)
-        self._fill_tags()
+        self._fill_judgements()
         self._fill_classes(case)
         self._fill_views()
 
-    def _fill_evidence(self, case: Case) -> None:
+    def _fill_evidence(self) -> None:
+        case = self._workspace.case
+        if case is None:
+            return
         group = self._emptied("Evidence")
-        changed = {str(item.path): why for item, why in case.changed_evidence()}
         for item in case.evidence():
             text = plain(Path(item.path).name or item.path, 120)
             line = self._add(group, text, item.sha256[:8])
-            why = changed.get(str(item.path))
+            look = self._workspace.evidence.of(item)
+            state = "unchanged" if look is None else look.state
             tip = f"{item.role}: {item.path}\nSHA-256 {item.sha256}\n{item.size:,} bytes"
+            if look is not None and look.why:
+                tip += f"\n{state.capitalize()}: {look.why}"
             for column in (0, 1):
-                line.setToolTip(column, tooltip(f"{tip}\nChanged since: {why}" if why else tip))
+                line.setToolTip(column, tooltip(tip))
             line.setData(0, _COPY, item.sha256)
-            if why:
-                line.setText(1, "changed!")
+            if state != "unchanged":
+                line.setText(1, "changed!" if state == "changed" else state)
                 line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
         self._fill_note(group, "none recorded yet")
 
@@ -142,10 +151,14 @@ class CasePanel(QWidget):
         line.setData(0, _ACT, lambda _held: self._order_by(column))
         return line
 
-    def _fill_tags(self, _: object = None) -> None:
+    def _fill_judgements(self, _: object = None) -> None:
         case = self._workspace.case
-        if case is None:
-            return
+        if case is not None:
+            fill_proposals(self._emptied("Proposals"), self._workspace, case, self._select)
+            fill_notes(self._emptied("Notes"), self._workspace, case, self._select)
+            self._fill_tags(case)
+
+    def _fill_tags(self, case: Case) -> None:
         group = self._emptied("Tags")
         counts = case.tags.counts()
         for at, kind in enumerate(case.tags.kinds):
@@ -294,6 +307,8 @@ class CasePanel(QWidget):
             text = str(line.data(0, _COPY))
             word = "Copy SHA-256" if line.parent() is self.groups["Evidence"] else "Copy filter"
             menu.addAction(word, lambda: QGuiApplication.clipboard().setText(text))
+        if line.parent() is self.groups["Proposals"] and line.data(0, JUDGED):
+            offer_judgement(menu, self._workspace, int(line.data(0, JUDGED)))
         if line.parent() is self.groups["Saved views"] and line.data(0, _COPY) is not None:
             menu.addAction("Remove view", partial(self.remove_view, line.text(0)))
         menu.addAction("Copy line", lambda: QGuiApplication.clipboard().setText(line.text(0)))

@@ -66,6 +66,7 @@ class Commands(QObject):
         for signal in (workspace.case_changed, workspace.table_changed, workspace.job_event):
             signal.connect(self._enable)
         workspace.case_changed.connect(self.rebuild_tags)
+        workspace.kinds_changed.connect(self.rebuild_tags)
         self.rebuild_tags()
         self._enable()
 

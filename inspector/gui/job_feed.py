@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -42,6 +43,12 @@ class JobFeed(QObject):
     def put(self, event: Event) -> None:
         """Leave an event; safe to call from any thread."""
         self._waiting.append(event)
+
+    @property
+    def inbox(self) -> Callable[[Event], None]:
+        """`put` without this object: a thread that outlives the window must not be the last to
+        hold something of Qt, which would then be destroyed in that thread."""
+        return self._waiting.append
 
     def deliver(self) -> None:
         """Emit what has arrived since the last time."""

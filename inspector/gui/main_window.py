@@ -27,6 +27,7 @@ from inspector.gui import layouts, theme
 from inspector.gui.commands import Commands
 from inspector.gui.filter_bar import FilterBar
 from inspector.gui.message_bar import MessageBar
+from inspector.gui.notices import Notices
 from inspector.gui.opening import Opening
 from inspector.gui.plain import plain
 from inspector.gui.start_page import StartPage
@@ -81,6 +82,8 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(centre)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self.notices = Notices(self.workspace, self)
+        column.addWidget(self.notices)
         column.addWidget(self.messages)
         column.addWidget(self.pages, 1)
         self.setCentralWidget(centre)
@@ -253,6 +256,7 @@ class MainWindow(QMainWindow):
             "find-similar": lambda: space.similar_requested.emit(space.current),
             "clear-tags": space.clear_tags,
             "note": lambda: space.note_requested.emit(space.current),
+            "tag-kinds": self._tag_kinds,
             "search-triggers": lambda: self.focus_panel("trigger"),
             "compute-map": space.start_map,
             "cancel": space.cancel_job,
@@ -333,6 +337,11 @@ class MainWindow(QMainWindow):
 
         ExportDialog(self.workspace, self).exec()
 
+    def _tag_kinds(self) -> None:
+        from inspector.gui.tag_kinds_dialog import TagKindsDialog
+
+        TagKindsDialog(self.workspace, self).exec()
+
     def _plugins(self) -> None:
         from inspector.gui.plugins_dialog import PluginsDialog
 
@@ -368,7 +377,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         running = self.workspace.running
-        if running and not self._may_stop(running):
+        if (running and not self._may_stop(running)) or not self._may_lose_unsaved():
             event.ignore()
             return
         self.end()
@@ -381,6 +390,21 @@ class MainWindow(QMainWindow):
         layouts.save(self, self.middle if self._arranged else None)
         self._arranged = False
         self.workspace.close_case()
+
+    def _may_lose_unsaved(self) -> bool:
+        """Try once more to save what the disk refused; ask before it is given up."""
+        if not self.workspace.unsaved or self.workspace.save_unsaved():
+            return True
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Inspector",
+            f"{self.workspace.unsaved} of your acts could not be saved: the disk is full or "
+            "refuses. Close and give them up?",
+            buttons.Yes | buttons.No,
+            buttons.No,
+        )
+        return answer == buttons.Yes
 
     def _may_stop(self, running: str) -> bool:
         buttons = QMessageBox.StandardButton

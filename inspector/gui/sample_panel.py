@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from inspector.errors import InspectorError
+from inspector.case import TagKind
 from inspector.gui.array_table import tooltip
 from inspector.gui.chip import chip
 from inspector.gui.empty_page import EmptyOr
@@ -40,7 +41,6 @@ class SamplePanel(QWidget):
         self._workspace = workspace
         self._row = -1
         self._triggers: dict[int, Trigger] = {}
-        self._notes: dict[int, str] = {}
         self._stale = True
         self._picture = PixelView("sample", self)
         self._stamped = PixelView("with trigger", self)
@@ -48,6 +48,7 @@ class SamplePanel(QWidget):
         self._pattern = PixelView("pattern", self)
         self.facts = FactsTable(self)
         self.tag_buttons: dict[str, QPushButton] = {}
+        self._kinds: list[TagKind] = []
         self.note = QLineEdit(self)
         self._goes_to = QLabel(self)
         self._stack = EmptyOr(self, self._build())
@@ -57,6 +58,7 @@ class SamplePanel(QWidget):
         workspace.table_changed.connect(self._on_table)
         workspace.current_changed.connect(self._on_current)
         workspace.tags_changed.connect(self._on_tags)
+        workspace.kinds_changed.connect(self._make_buttons)
         workspace.selection_changed.connect(self._say_target)
         workspace.note_requested.connect(self._ask_note)
         workspace.trigger_requested.connect(self._toggle_overlay)
@@ -119,7 +121,8 @@ class SamplePanel(QWidget):
         self._row = workspace.current
         self._stack.show_content()
         self._show_pictures()
-        self.facts.show_facts(facts_of(case, table, self._row, self._notes.get(self._row, "")))
+        note = case.notes.on_samples().get(self._row)
+        self.facts.show_facts(facts_of(case, table, self._row, note.text if note else ""))
         self._mark_tags()
 
     def _show_pictures(self) -> None:
@@ -195,16 +198,13 @@ class SamplePanel(QWidget):
         text, case = self.note.text().strip(), self._workspace.case
         if not text or case is None or self._row < 0:
             return
-        try:
-            case.journal.append("note", rows=[self._row], note=text)
-        except InspectorError as error:
-            self._workspace.message.emit("error", str(error))
-            return
-        self._notes[self._row] = text
+        row = self._row
+        kept = self._workspace.write_note(text, np.array([row]))
+        # The window keeps a note that the disk refused; a second copy would be written twice.
         self.note.clear()
-        self._workspace.message.emit("done", f"Note on sample {self._row:,} kept in the journal.")
-        self._workspace.tags_changed.emit([])
-        self.refresh()
+        if kept:
+            said = f"Note on sample {row:,} kept in the journal."
+            self._workspace.message.emit("done", said)
 
     def _ask_note(self, row: int) -> None:
         if row == self._row and not self._stack.is_empty:
@@ -218,23 +218,16 @@ class SamplePanel(QWidget):
     # ---- signals --------------------------------------------------------------------------------
 
     def _on_case(self, _: object = None) -> None:
-        case = self._workspace.case
         self._row = -1
-        self._notes = {}
-        if case is not None:
-            for entry in case.journal.entries():
-                if entry.act == "note":
-                    rows = entry.details.get("rows") or []
-                    note = str(entry.details.get("note", ""))
-                    self._notes.update({int(row): note for row in rows if isinstance(row, int)})
         self._make_buttons()
         self._on_table({"triggers"})
 
     def _make_buttons(self) -> None:
         case = self._workspace.case
         kinds = [] if case is None else case.tags.kinds
-        if list(self.tag_buttons) == [kind.name for kind in kinds] and kinds:
+        if self._kinds == kinds and kinds:
             return
+        self._kinds = kinds
         while (item := self._buttons.takeAt(0)) is not None:
             line = item.widget()
             if line is not None:

@@ -205,12 +205,22 @@ class ViewState(QObject):
         return rows
 
     def _read_proposed(self) -> None:
-        self.proposed = np.zeros(self.n, bool)
+        self.proposed = self._open_proposals()
         if self.table is not None and self.threshold is not None:
             scores = self.table.columns.get(self.order_column)
             if scores is not None:
                 with np.errstate(invalid="ignore"):
-                    self.proposed = (scores >= self.threshold) & (self.tag_code < 0)
+                    self.proposed |= (scores >= self.threshold) & (self.tag_code < 0)
+
+    def _open_proposals(self) -> NDArray[np.bool_]:
+        """Return a mask of shape (n,): untagged samples that a recorded proposal names."""
+        try:
+            named = None if self.table is None else self.table.case.proposals.mask()
+        except InspectorError:
+            named = None  # A damaged proposal; verification names it.
+        if named is None or named.size != self.n:
+            return np.zeros(self.n, bool)
+        return named & (self.tag_code < 0)
 
 
 def as_numbers(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

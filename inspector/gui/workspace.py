@@ -20,10 +20,12 @@ from PySide6.QtGui import QImage
 from inspector.case import Case, SampleTable
 from inspector.errors import InspectorError
 from inspector.gui.background import BackgroundJob, start_demo, start_export
+from inspector.gui.evidence_watch import EvidenceWatch
 from inspector.gui.job_feed import Event, JobFeed
 from inspector.gui.plain import plain
 from inspector.gui.selection import Selection
 from inspector.gui.thumbnails import ThumbnailCache
+from inspector.gui.unsaved_acts import UnsavedActs
 from inspector.gui.view_state import ViewState
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class Workspace(ViewState):
         Rows whose tags changed; also after undo and redo.
     job_event : dict
         Events of `Investigation`, at most 20 deliveries a second.
+    kinds_changed
+        A kind of tag is new, or has another colour or key.
+    unsaved_changed : int
+        How many acts the disk has refused and the window keeps.
     message : str, str
         Kind ("info", "done", "warning", "error") and text.
     note_requested, similar_requested, trigger_requested : int
@@ -66,6 +72,8 @@ class Workspace(ViewState):
     table_changed = Signal(object)
     tags_changed = Signal(object)
     job_event = Signal(object)
+    kinds_changed = Signal()
+    unsaved_changed = Signal(int)
     message = Signal(str, str)
     note_requested = Signal(int)
     similar_requested = Signal(int)
@@ -79,6 +87,10 @@ class Workspace(ViewState):
         self._aside: BackgroundJob | None = None
         self._thumbnails = ThumbnailCache()
         self._stale: set[str] = set()
+        self._unsaved = UnsavedActs()
+        self.evidence = EvidenceWatch(self)
+        self.evidence.told.connect(self.message)
+        self.kinds_changed.connect(self._after_tags)
         self._feed = JobFeed(self)
         self._feed.arrived.connect(self._on_event)
         self._feed.delivered.connect(self._on_delivered)
@@ -109,9 +121,15 @@ class Workspace(ViewState):
         self.order_column = str(case.get("order_column", "combined"))
         self.case_changed.emit(case)
         self._reload(set(case.arrays()))
+        self.evidence.use(case)
         return True
 
     def _leave(self) -> None:
+        self.evidence.use(None)
+        if len(self._unsaved):
+            self.save_unsaved()
+            self._unsaved = UnsavedActs()
+            self.unsaved_changed.emit(0)
         if self._aside is not None:
             self._aside.cancel()
             self._aside.wait(3.0)
@@ -216,6 +234,11 @@ class Workspace(ViewState):
 
     def undo(self) -> bool:
         """Take back the last change of tags, also one of an earlier day."""
+        if len(self._unsaved):
+            self._unsaved.take_back()
+            self.unsaved_changed.emit(len(self._unsaved))
+            self.message.emit("info", "The act that was not saved yet is taken back.")
+            return True
         return self._step_back(lambda case: case.tags.undo(), "Nothing to undo.")
 
     def redo(self) -> bool:
@@ -227,10 +250,46 @@ class Workspace(ViewState):
         if case is None or not rows.size:
             self.message.emit("info", "Select samples first: drag around them on the map.")
             return False
-        if self._attempt(lambda: (act(case),)) is None:
+        self._unsaved.keep(act)
+        return self.save_unsaved()
+
+    def write_note(self, text: str, rows: NDArray[Any]) -> bool:
+        """Write a note on samples, or on the case when there are no rows."""
+        if self.case is None:
             return False
-        self._after_tags(np.asarray(rows))
-        return True
+        self._unsaved.keep(lambda case: case.notes.add(text, rows))
+        return self.save_unsaved()
+
+    def judge(self, number: int, accept: bool, why: str = "") -> bool:
+        """Accept or reject a proposal."""
+        if self.case is None:
+            return False
+        self._unsaved.keep(
+            lambda case: (
+                case.proposals.accept(number, why) if accept else case.proposals.reject(number, why)
+            )
+        )
+        return self.save_unsaved()
+
+    @property
+    def unsaved(self) -> int:
+        """How many acts the disk has refused; they are kept, in their order."""
+        return len(self._unsaved)
+
+    def save_unsaved(self) -> bool:
+        """Do what waits, in order; what the disk refuses is kept and nothing after it is done."""
+        case = self.case
+        if case is None:
+            return False
+        waiting = len(self._unsaved)
+        done, problems = self._unsaved.save(case)
+        for text in problems:
+            self.message.emit("error", text)
+        if waiting > 1 or len(self._unsaved):
+            self.unsaved_changed.emit(len(self._unsaved))
+        if done:
+            self._after_tags()
+        return not problems and not len(self._unsaved)
 
     def _step_back(self, act: Callable[[Case], object], nothing: str) -> bool:
         case = self.case
@@ -242,13 +301,14 @@ class Workspace(ViewState):
         if answer[0] is None:
             self.message.emit("info", nothing)
             return False
-        before = self.tag_bits
-        self._read_tags()
-        self._after_tags(np.flatnonzero(before != self.tag_bits))
+        self._after_tags()
         return True
 
-    def _after_tags(self, rows: NDArray[Any]) -> None:
+    def _after_tags(self) -> None:
+        before = self.tag_bits
         self._read_tags()
+        same = len(before) == len(self.tag_bits)
+        rows = np.flatnonzero(before != self.tag_bits) if same else np.arange(self.n)
         self.saved_at = dt.datetime.now().time()
         self.tags_changed.emit(rows)
         if "tag" in self.filter_text:

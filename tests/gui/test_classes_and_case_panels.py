@@ -159,11 +159,13 @@ def test_tree_shows_evidence_findings_tags_and_classes(tree: CasePanel) -> None:
 
 
 def test_changed_evidence_is_named(
-    tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
+    qtbot: QtBot, tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
 ) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other bytes")
-    tree.refresh()
-    assert line(tree, "Evidence", "model.safetensors").text(1) == "changed!"
+    qtbot.waitUntil(lambda: not planted[0].evidence.running)
+    planted[0].evidence.look()
+    evidence = ("Evidence", "model.safetensors")
+    qtbot.waitUntil(lambda: line(tree, *evidence).text(1) == "changed!", timeout=20_000)
 
 
 def test_clicks_select_and_order(
