@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput, CaseError, InspectorError
 from inspector.export.atomic import building
-from inspector.export.cifar_binary import write_cifar_binary
 from inspector.export.files import copy_file
-from inspector.export.idx import write_idx
-from inspector.export.image_folder import write_image_folder
-from inspector.export.npz import check_npz, write_npz
+from inspector.export.npz import check_npz
 from inspector.export.plan import ExportPlan
 from inspector.export.records import (
     MANIFEST,
@@ -28,11 +26,10 @@ from inspector.export.records import (
     write_provenance,
     write_removed,
 )
+from inspector.export.writers import writer_of
 from inspector.intake.datasets import open_dataset
-from inspector.intake.datasets.cifar_binary import CifarBinary
 from inspector.intake.datasets.dataset import Dataset
 from inspector.intake.datasets.evidence_file import sha256_of
-from inspector.intake.datasets.idx import IdxDataset
 from inspector.intake.datasets.image_folder import ImageFolder
 from inspector.intake.datasets.names import shown
 from inspector.intake.datasets.npz import NpzDataset
@@ -157,26 +154,13 @@ def _refuse_full_disk(plan: ExportPlan) -> None:
 
 
 def _write_samples(plan: ExportPlan, folder: Path, control: Control) -> None:
-    dataset, kept = plan.dataset, plan.kept
-    if isinstance(dataset, ImageFolder):
-        write_image_folder(dataset, kept, folder, control)
-    elif isinstance(dataset, IdxDataset):
-        write_idx(dataset, kept, folder, control)
-    elif isinstance(dataset, NpzDataset):
-        write_npz(dataset, kept, folder, control)
-    elif isinstance(dataset, CifarBinary):
-        write_cifar_binary(dataset, kept, folder, control)
-    else:
-        raise BadInput(
-            f"A dataset of the format {dataset.format} cannot be exported.",
-            "There is no writer for it.",
-            "Export the list of kept samples instead.",
-        )
+    writer_of(plan.dataset)(plan.dataset, plan.kept, folder, control)
 
 
 def _copy_companions(plan: ExportPlan, folder: Path, control: Control) -> None:
     for path in plan.companions:
         control.check()
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         copy_file(plan.dataset.root, path, folder)
 
 
@@ -184,7 +168,8 @@ def _read_back(plan: ExportPlan, folder: Path, control: Control) -> Dataset:
     """Open the export with our own reader and compare it with the source, sample by sample."""
     source = plan.dataset
     try:
-        written = open_dataset(folder if source.root.is_dir() else folder / source.root.name)
+        name = source.entry or ("" if source.root.is_dir() else source.root.name)
+        written = open_dataset(folder / name, split=source.split or None)
         same = (
             written.format == source.format
             and len(written) == len(plan.kept)
@@ -219,7 +204,8 @@ class _Verifying(Control):
 
 def _same_labels(source: Dataset, written: Dataset, plan: ExportPlan) -> bool:
     if not (isinstance(source, ImageFolder) and isinstance(written, ImageFolder)):
-        return np.array_equal(written.labels, source.labels[plan.kept])
+        # By name: text labels are numbered anew where the last sample of a class went.
+        return _names(written, written.labels) == _names(source, source.labels[plan.kept])
     # The path holds the class. An emptied class folder stays a class, unless it is a hidden one.
     vanished = set(source.class_names) - set(written.class_names)
     emptied = {count.name for count in plan.classes if not count.after}
@@ -229,6 +215,11 @@ def _same_labels(source: Dataset, written: Dataset, plan: ExportPlan) -> bool:
         and list(written.class_names) == order
         and vanished <= {name for name in emptied if name.startswith((".", "__MACOSX"))}
     )
+
+
+def _names(dataset: Dataset, labels: NDArray[np.int32]) -> list[str]:
+    names = [*dataset.class_names, ""]  # the last one stands for "no label", -1
+    return [names[label] for label in labels.tolist()]
 
 
 def _check_lists(plan: ExportPlan, folder: Path) -> None:

@@ -61,7 +61,8 @@ def plan_for_case(case: Case, drop: NDArray[np.bool_], target: Path) -> ExportPl
     if found is None:
         raise BadInput("There is nothing to export.", "The case was not scanned.", "Scan first.")
     # The digest makes sure that the tags belong to these very bytes.
-    return plan_export(open_dataset(Path(found.path)), drop, target, digest=found.sha256)
+    dataset = open_dataset(Path(found.path), split=found.details.get("split"))
+    return plan_export(dataset, drop, target, digest=found.sha256)
 
 
 def export_case(

@@ -14,6 +14,7 @@ from inspector.export.companions import OWN_FILES, companions
 from inspector.intake.datasets.dataset import Dataset
 from inspector.intake.datasets.evidence_file import reason_of
 from inspector.intake.datasets.image_folder import ImageFolder
+from inspector.intake.datasets.manifest import ManifestFolder
 from inspector.intake.datasets.names import count_of, listing, shown
 
 _ROW_IN_LISTS = 200
@@ -182,7 +183,7 @@ def _refuse_overlap(dataset: Dataset, parent: Path, final: Path) -> None:
     """Compare by path and by inode: a bind mount shows the source under another path."""
     source = dataset.root
     folders = [source] if source.is_dir() else []
-    if isinstance(dataset, ImageFolder):
+    if isinstance(dataset, (ImageFolder, ManifestFolder)):
         folders += [source / folder for folder in dataset.folders]
     inside = {_identity(folder) for folder in folders}
     above = [parent, *parent.parents]
@@ -223,6 +224,8 @@ def _estimated_bytes(dataset: Dataset, drop: NDArray[np.bool_], copied: list[str
     total = len(dataset) * _ROW_IN_LISTS
     if isinstance(dataset, ImageFolder):
         total += sum(_size(folder / dataset.paths[row]) for row in np.flatnonzero(~drop))
+    elif isinstance(dataset, ManifestFolder):
+        total += sum(_size(path) for path in dataset.source_files())
     else:
         share = 1 - float(drop.mean())
         sizes = sum(_size(path) for path in dataset.source_files())

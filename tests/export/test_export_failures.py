@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,13 +224,13 @@ def test_difference_found_when_reading_back_keeps_nothing(
         plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
         real = open_dataset
 
-        def corrupted(path: Path, real=real) -> Dataset:
+        def corrupted(path: Path, real=real, **more: Any) -> Dataset:
             files = [path] if path.is_file() else sorted(path.rglob("*"))
             file = next(found for found in files if found.is_file())
             content = bytearray(file.read_bytes())
             content[len(content) // 2] ^= 1
             file.write_bytes(content)
-            return real(path)
+            return real(path, **more)
 
         with monkeypatch.context() as patch:
             patch.setattr("inspector.export.cleaned.open_dataset", corrupted)
