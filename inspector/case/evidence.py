@@ -41,7 +41,7 @@ class Evidence:
     mtime_ns : int
         Modification time when it was added, nanoseconds; 0 when it was not at hand.
     details : dict
-        ``files`` lists further files that belong to it.
+        ``files`` lists further files that belong to it, ``split`` names the split of a dataset.
     recorded_path : str
         Where it lay when it was added; its name in the case.
     """
@@ -287,7 +287,7 @@ class EvidenceList:
 
 def _touched(item: Evidence, seen: bool) -> Look:
     """Say how evidence differs; cases of format 1 know size and time of the file alone."""
-    state = os.stat(item.path)
+    state = os.stat(item.path if os.path.lexists(item.path) or not item.files else item.files[0])
     if stat.S_ISREG(state.st_mode) and not item.files and state.st_size != item.size:
         return Look(item, "touched", f"it had {item.size} bytes and now has {state.st_size}")
     if seen:

@@ -21,7 +21,7 @@ def fingerprint(path: str | Path, files: Sequence[str] = ()) -> str:
     Parameters
     ----------
     path : str or Path
-        The evidence as it is recorded.
+        The evidence as it is recorded. A range of shards is no file: then only ``files`` count.
     files : sequence of str
         Further files that belong to it, such as the labels beside the images of an IDX pair.
 
@@ -31,7 +31,10 @@ def fingerprint(path: str | Path, files: Sequence[str] = ()) -> str:
         Something cannot be reached.
     """
     total = hashlib.sha256()
-    for place in dict.fromkeys((os.fspath(path), *files)):
+    places = dict.fromkeys((os.fspath(path), *files))
+    if files and not os.path.lexists(path):
+        del places[os.fspath(path)]
+    for place in places:
         for name, state in _states(place):
             numbers = (state.st_mode, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
             total.update(os.fsencode(name) + b"\0" + repr((*numbers, state.st_ino)).encode())

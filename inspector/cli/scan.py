@@ -90,6 +90,7 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option("--model", type=_PATH, required=True, help="Suspect model file."),
             click.option("--data", type=_PATH, required=True, help="Its training data."),
+            click.option("--split", help="Split of the data to scan; else the training split."),
             click.option("--case", "case_path", type=_PATH, required=True, help="Case folder."),
             click.option("--arch", help="Architecture by name; else recognised."),
             click.option("--classes", type=int, help="Number of classes; else read off."),
@@ -116,6 +117,7 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def scan_command(
     model: Path,
     data: Path,
+    split: str | None,
     case_path: Path,
     arch: str | None,
     classes: int | None,
@@ -137,6 +139,7 @@ def scan_command(
     options = ScanOptions(
         model=model,
         data=data,
+        split=split,
         arch=arch,
         classes=classes,
         reference=reference,

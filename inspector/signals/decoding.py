@@ -196,9 +196,10 @@ def frame_of(dataset: Dataset, rows: NDArray[np.int64], colour: bool, control: C
 
 
 def pixel_sha256(images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return the SHA-256 of what was decoded: ``height width channels LF``, then the pixels.
+    """Return the SHA-256 of what was decoded: ``height width 3 LF``, then the pixels as RGB.
 
-    Two files with equal pixels have equal hashes however they are encoded.
+    Two files with equal pixels have equal hashes however they are encoded; grey counts as RGB with
+    three equal values.
 
     Returns
     -------
@@ -207,10 +208,12 @@ def pixel_sha256(images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> NDA
     digests = bytearray()
     started = {}
     for image in images:
-        if image.shape not in started:
-            started[image.shape] = hashlib.sha256(b"%d %d %d\n" % image.shape)
-        total = started[image.shape].copy()
-        total.update(np.ascontiguousarray(image).data)
+        size = image.shape[:2]
+        if size not in started:
+            started[size] = hashlib.sha256(b"%d %d 3\n" % size)
+        total = started[size].copy()
+        colour = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
+        total.update(np.ascontiguousarray(colour).data)
         digests += total.digest()
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 

@@ -49,7 +49,9 @@ def test_every_array_is_what_a_plain_forward_pass_says(make_model, make_data, tm
     np.testing.assert_allclose(signals.get("loss"), loss, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(signals.get("thumbnails"), np.stack(data.images))
     assert signals.get("assessed").all()
-    expected = [hashlib.sha256(b"8 8 1\n" + image.tobytes()).digest() for image in data.images]
+    expected = [
+        hashlib.sha256(b"8 8 3\n" + image.repeat(3, 2).tobytes()).digest() for image in data.images
+    ]
     assert [row.tobytes() for row in signals.get("pixel_sha256")] == expected
     assert signals.unreadable == []
     assert signals.resumed_from == 0

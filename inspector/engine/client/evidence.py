@@ -12,6 +12,7 @@ from inspector.case.evidence import Evidence
 from inspector.case.integrity import Hashed
 from inspector.engine.client.process import Engine
 from inspector.errors import BadInput
+from inspector.intake.datasets.beside import to_be_read
 
 _LOOK = 0.3
 """Seconds between two looks whether somebody cancelled."""
@@ -44,11 +45,18 @@ def hash_evidence(
             why = f"It cannot be reached: {error.strerror or error}."
             found[item.key] = Hashed(item, why=why, missing=True)
     if reachable:
-        read = [Path(path) for item, _ in reachable for path in (item.path, *item.files)]
+        read = [
+            part
+            for item, _ in reachable
+            for part in (*to_be_read(item.path), *map(Path, item.files))
+        ]
         engine = Engine(case.derived, on_event, read=read)
         engine.start()
         try:
-            asked = [{"role": item.role, "path": item.path} for item, _ in reachable]
+            asked = [
+                {"role": item.role, "path": item.path, "split": item.details.get("split")}
+                for item, _ in reachable
+            ]
             number = engine.submit("digests", items=asked)
             while True:
                 check()

@@ -209,6 +209,7 @@ class Investigation:
                 choice={"spec": model["spec"]},
                 classes=wanted,
                 class_names=names,
+                split=options.split,
                 folder=f"trigger-{steps.key_of(spec=model['spec'], **settings)}",
                 seed=options.seed,
                 **settings,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.errors import BadInput
+from inspector.intake.datasets.given import is_there
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -19,6 +20,8 @@ class ScanOptions:
     ----------
     model, data : Path
         The suspect model file and its training data.
+    split : str, optional
+        Which split of the data is scanned; the training split when missing.
     arch : str, optional
         Architecture by name; recognised from the weights when missing.
     classes : int, optional
@@ -53,6 +56,7 @@ class ScanOptions:
     device: str = "auto"
     seed: int = 0
     sketch: int = 0
+    split: str | None = None
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -73,7 +77,7 @@ class ScanOptions:
             ("reference", self.reference),
             ("verified", self.verified),
         ):
-            if path is not None and not Path(path).exists():
+            if path is not None and not is_there(path):
                 raise BadInput(
                     f"The {role} {path} does not exist.",
                     "Nothing lies at this path.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.engine.client.options import ScanOptions
+from inspector.intake.datasets.beside import to_be_read
 
 GPU_JOBS = frozenset({"signals"})
 """Jobs that can use a GPU; all the others belong into the strict engine."""
@@ -25,8 +26,9 @@ def on_gpu(job: str, arguments: Mapping[str, Any]) -> bool:
 
 def readable(options: ScanOptions, *, cuda: bool) -> tuple[Path, ...]:
     """Return what an engine may read: all evidence, or with a GPU all but the model file."""
-    paths = (None if cuda else options.model, options.data, options.reference)
-    return tuple(Path(path) for path in paths if path is not None)
+    sets = [path for path in (options.data, options.reference) if path is not None]
+    models = () if cuda else (Path(options.model),)
+    return (*models, *(part for path in sets for part in to_be_read(path)))
 
 
 def device_of(asked: str) -> str:

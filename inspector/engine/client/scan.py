@@ -61,6 +61,14 @@ def check_same_investigation(case: Case, options: ScanOptions) -> None:
                 "One case is one investigation.",
                 "Give another --case folder.",
             )
+    for item in case.evidence():
+        if item.role == "data" and item.details.get("split") != options.split:
+            former = item.details.get("split")
+            raise BadInput(
+                f"The case {case.path} is about {f'the split {former}' if former else 'no split'}.",
+                "One case is one investigation of one split.",
+                "Give another --case folder, or the same --split.",
+            )
 
 
 def scan(case: Case, run: RunJob, options: ScanOptions, emit: Emit, device: str) -> None:
@@ -117,17 +125,19 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         data=str(options.data),
         reference=str(options.reference) if options.reference else None,
         choice=choice,
+        split=options.split,
     )
     for item in result["evidence"]:
         before = recorded.get(item["role"])
         if before is None or before.path != item["path"]:
             files = [str(name) for name in item.get("files", ())]
+            details = {"files": files, "split": item.get("split")}
             case.add_evidence(
                 item["role"],
                 item["path"],
                 item["sha256"],
                 int(item["size"]),
-                {"files": files} if files else None,
+                {name: value for name, value in details.items() if value},
             )
         elif not case.watch.settle(before, item["sha256"], seen[item["role"]]):
             raise BadInput(
@@ -204,10 +214,18 @@ def signals(
         limit=options.limit,
         device=device,
         sketch=options.sketch,
+        split=options.split,
         seed=options.seed,
     )
     register(case, result["arrays"], emit)
-    case.set_unreadable([(int(row), str(reason)) for row, reason in result["unreadable"]])
+    unreadable = [(int(row), str(reason)) for row, reason in result["unreadable"]]
+    case.set_unreadable(unreadable)
+    if unreadable and len(unreadable) >= min(case.n, options.limit or case.n):
+        raise BadInput(
+            f"None of the {len(unreadable):,} images could be looked at.",
+            f"The first, {case.locator(unreadable[0][0])}: {unreadable[0][1]}.",
+            "Check that this is the data that the model was trained on.",
+        )
     names = [item["name"] for item in result["arrays"]]
     case.set(
         "signals",
@@ -217,6 +235,7 @@ def signals(
             "device": result["device"],
             "layer": result["layer"],
             "seconds": result["seconds"],
+            "turned": result["turned"],
         },
     )
     emit({"event": "stage", "stage": stage, "state": "done"})
@@ -278,6 +297,7 @@ def detect(
         class_names=list(case.class_names),
         folder=f"findings-{key}",
         detectors=list(options.detectors) if options.detectors is not None else None,
+        split=options.split,
         seed=options.seed,
     )
     register(case, result["arrays"], emit)
@@ -285,6 +305,13 @@ def detect(
         case.record_finding(name, finding)
         emit({"event": "finding", "detector": name})
     warnings = [str(text) for text in case.get("warnings", [])]
+    turned = int((case.get("signals") or {}).get("turned") or 0)
+    if turned:
+        followed = (case.get("dataset") or {}).get("orientation") == "exif"
+        warnings.append(
+            f"{turned:,} images carry an EXIF orientation, which is "
+            f"{'followed' if followed else 'ignored, as in training through torchvision'}."
+        )
     unreadable = len(case.unreadable())
     if unreadable:
         warnings.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of
 from inspector.engine.session import Session
 from inspector.errors import BadInput
+from inspector.intake.datasets.given import is_there
 
 
 def run(
@@ -26,6 +26,7 @@ def run(
     class_names: list[str],
     folder: str,
     detectors: list[str] | None = None,
+    split: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
@@ -52,7 +53,7 @@ def run(
         entries=chosen,
         seed=seed,
         verified=None if verified is None else np.asarray(verified),
-        images=_images(session, data),
+        images=_images(session, data, split),
         control=control,
     )
     target = session.folder(folder)
@@ -93,14 +94,14 @@ def _choose(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
 
 
 def _images(
-    session: Session, data: str
+    session: Session, data: str, split: str | None
 ) -> Callable[[Sequence[int]], list[NDArray[np.uint8]]] | None:
     """Give detectors decoded pictures, as long as the evidence is at hand."""
-    if not Path(data).exists():
+    if not is_there(data):
         return None
 
     def images(rows: Sequence[int]) -> list[NDArray[np.uint8]]:
-        dataset = dataset_of(session, data)
+        dataset = dataset_of(session, data, split=split)
         return [dataset.decode(int(row)) for row in rows]
 
     return images

@@ -11,8 +11,10 @@ from inspector.errors import InspectorError
 from inspector.intake.hashing import sha256_file
 
 
-def run(session: Session, control: Control, *, items: list[dict[str, str]]) -> dict[str, Any]:
-    """Return for each of ``items`` (``role`` and ``path``) its digest, or why there is none.
+def run(session: Session, control: Control, *, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return for each of ``items`` its digest, or why there is none.
+
+    An item has ``role`` and ``path``, and ``split`` where only one split of a dataset is meant.
 
     A dataset is opened anew, whatever an earlier job of this engine has kept of it.
     """
@@ -23,7 +25,7 @@ def run(session: Session, control: Control, *, items: list[dict[str, str]]) -> d
         path = Path(item["path"])
         try:
             if item["role"] in ("data", "reference"):
-                digest = open_dataset(path).digest(control)
+                digest = open_dataset(path, split=item.get("split")).digest(control)
             else:
                 digest = sha256_file(path, control).sha256
         except (InspectorError, OSError) as error:

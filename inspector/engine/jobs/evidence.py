@@ -13,19 +13,26 @@ if TYPE_CHECKING:
     from inspector.intake.models import SuspectModel
 
 
-def dataset_of(session: Session, data: str, kind: str = "data") -> Dataset:
+def dataset_of(
+    session: Session, data: str, kind: str = "data", split: str | None = None
+) -> Dataset:
     """Return the opened dataset; ``kind`` keeps the reference set apart from the suspect one."""
     from inspector.intake.datasets import open_dataset
 
     def make() -> Dataset:
         with session.reading(Path(data)):
-            return open_dataset(Path(data))
+            return open_dataset(Path(data), split=split)
 
-    return session.keep(kind, {"path": data}, make)
+    return session.keep(kind, {"path": data, "split": split}, make)
 
 
 def model_of(
-    session: Session, control: Control, model: str, data: str, choice: dict[str, Any]
+    session: Session,
+    control: Control,
+    model: str,
+    data: str,
+    choice: dict[str, Any],
+    split: str | None = None,
 ) -> SuspectModel:
     """Return the rebuilt network.
 
@@ -41,7 +48,7 @@ def model_of(
     """
 
     def make() -> SuspectModel:
-        dataset = None if choice.get("spec") else dataset_of(session, data)
+        dataset = None if choice.get("spec") else dataset_of(session, data, split=split)
         with session.reading(Path(model)):
             from inspector.intake.models import SuspectModel, load_model
 

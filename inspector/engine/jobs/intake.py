@@ -12,6 +12,7 @@ from inspector.api import Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
+from inspector.intake.datasets.given import shards_named
 
 
 def run(
@@ -22,17 +23,18 @@ def run(
     data: str,
     choice: dict[str, Any],
     reference: str | None = None,
+    split: str | None = None,
 ) -> dict[str, Any]:
     """Return evidence digests, the model's description, the dataset's and the written arrays."""
     stage = "Reading evidence"
     steps = 4 if reference else 3
     control.progress(stage, 0, steps, "Opening the dataset")
-    dataset = dataset_of(session, data)
+    dataset = dataset_of(session, data, split=split)
     with session.reading(Path(data)):
         digest = dataset.digest(control)
     control.check()
     control.progress(stage, 1, steps, "Rebuilding the network")
-    suspect = model_of(session, control, model, data, choice)
+    suspect = model_of(session, control, model, data, choice, split)
     # Later jobs of this engine ask by spec, as the case records it: hand them the same network.
     session.keep(
         "model",
@@ -72,8 +74,9 @@ def run(
             "size": sum(file.stat().st_size for file in dataset.source_files()),
             # Beside a file there may be more that belong to it; a folder holds all of its own.
             "files": [str(file) for file in dataset.source_files()]
-            if dataset.root.is_file()
+            if dataset.root.is_file() or shards_named(data)
             else [],
+            "split": split,
         },
     ]
     result: dict[str, Any] = {
@@ -85,6 +88,9 @@ def run(
             "class_names": list(dataset.class_names),
             "digest": digest,
             "image_shape": dataset.image_shape,
+            "split": dataset.split,
+            "splits": list(dataset.splits),
+            "orientation": dataset.orientation,
             "notes": list(dataset.notes),
         },
         "arrays": described,

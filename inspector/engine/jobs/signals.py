@@ -28,6 +28,7 @@ def run(
     limit: int | None = None,
     device: str = "cpu",
     sketch: int = 0,
+    split: str | None = None,
     seed: int = 0,
     cleaned: dict[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -38,11 +39,11 @@ def run(
     """
     from inspector.signals import compute_signals
 
-    dataset = dataset_of(session, data)
+    dataset = dataset_of(session, data, split=split)
     suspect = (
         cleaned_model(session, control, choice, **cleaned)
         if cleaned
-        else model_of(session, control, model, data, choice)
+        else model_of(session, control, model, data, choice, split)
     )
     rows = None
     if limit is not None and limit < len(dataset):
@@ -65,6 +66,7 @@ def run(
         "arrays": [describe(session, name, path) for name, path in signals.arrays.items()],
         "unreadable": [[int(row), str(reason)] for row, reason in signals.unreadable],
         "seconds": signals.seconds,
+        "turned": len(dataset.turned),
         "resumed_from": signals.resumed_from,
         "device": device,
         "layer": layer or suspect.head,

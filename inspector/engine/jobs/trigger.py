@@ -27,6 +27,7 @@ def run(
     data_role: str = "data",
     steps: int | None = None,
     data_limit: int = 1000,
+    split: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the trigger document of the searched classes and the written arrays.
@@ -36,8 +37,8 @@ def run(
     """
     from inspector.triggers import STEPS, neural_cleanse, sample_rows, trigger_document
 
-    suspect = model_of(session, control, model, suspect_data, choice)
-    dataset = dataset_of(session, data, data_role)
+    suspect = model_of(session, control, model, suspect_data, choice, split)
+    dataset = dataset_of(session, data, data_role, split if data_role == "data" else None)
     rows = sample_rows(dataset.labels, data_limit, seed)
     decoded = dataset.decode_batch(rows)
     readable = [at for at, image in enumerate(decoded) if isinstance(image, np.ndarray)]

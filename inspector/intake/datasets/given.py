@@ -1,6 +1,6 @@
 """What an analyst gave as the path of a dataset: one path, or a range of shards.
 
-Import-light: the app asks here what the engine must be allowed to read.
+Import-light: the app asks here before anything is started.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 from inspector.errors import BadInput
-from inspector.intake.datasets.evidence_file import opened
 
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST = 100_000
@@ -68,24 +67,3 @@ def is_there(given: str | os.PathLike[str]) -> bool:
         return os.path.exists(given) or shards_named(given) is not None
     except BadInput:
         return False
-
-
-def to_be_read(given: str | os.PathLike[str]) -> list[Path]:
-    """Return the files and folders that must be readable to open a dataset.
-
-    A file that speaks of others beside it (a manifest, one of an IDX pair, a CIFAR batch) needs its
-    folder; an archive or a shard needs nothing else.
-    """
-    ranged = shards_named(given)
-    if ranged is not None:
-        return [ranged[0] / name for name in ranged[1]]
-    path = Path(given)
-    if not path.is_file():
-        return [path]
-    try:
-        with opened(path) as descriptor:
-            head = os.read(descriptor, 300)
-    except OSError:
-        return [path]  # told with its reason when it is opened
-    alone = head.startswith((b"PK\x03\x04", b"\x89HDF")) or head[257:262] == b"ustar"
-    return [path] if alone else [path, path.parent]

@@ -76,7 +76,7 @@ class ManifestFolder(EncodedImages):
         paths = []
         above = entry.rpartition("/")[0]
         for place, row in enumerate(rows):
-            path, problem = _below(table.images[row], above)
+            path, problem = path_below(table.images[row], above)
             paths.append(path)
             if problem:
                 self.problems[place] = problem
@@ -232,8 +232,16 @@ def choose_manifest(root: Path, found: list[str], wanted: str | None) -> tuple[s
     )
 
 
-def _below(given: Any, above: str) -> tuple[str, str]:
-    """Return a path below the root, and why it is not followed (one of the two is empty)."""
+def path_below(given: Any, above: str) -> tuple[str, str]:
+    """Return a path below the root, and why it is not followed (one of the two is empty).
+
+    Parameters
+    ----------
+    given : object
+        What the manifest says.
+    above : str
+        Folder of the manifest below the root, or empty.
+    """
     if not isinstance(given, str) or not given.strip():
         return "", "the manifest names no file"
     if "://" in given or given.lower().startswith(("data:", "file:", "\\\\")):

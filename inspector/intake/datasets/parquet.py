@@ -81,6 +81,7 @@ class ParquetImages(EncodedImages):
             for number, rows in enumerate(shard.groups)
         ]
         self._cells = ParquetCells(root, groups, columns.leaf)
+        self._file_hashes: dict[str, bytes] = {}
         self._starts = np.cumsum([0] + [shard.rows for shard in shards]).tolist()
 
     def locator(self, i: int) -> str:
@@ -109,16 +110,18 @@ class ParquetImages(EncodedImages):
 
     def file_sha256(self, control: Control | None = None) -> dict[str, bytes]:
         """Return the SHA-256 of each shard."""
-        hashes = {}
         for number, shard in enumerate(self.shards):
+            if (shard.name or self.root.name) in self._file_hashes:
+                continue
             if control is not None:
                 control.check()
                 control.progress("hash files", number, len(self.shards), "hashing files")
             try:
-                hashes[shard.name or self.root.name] = sha256_of(self.root, shard.name)
+                found = sha256_of(self.root, shard.name)
             except OSError:
-                hashes[shard.name or self.root.name] = bytes(32)
-        return hashes
+                found = bytes(32)
+            self._file_hashes[shard.name or self.root.name] = found
+        return dict(self._file_hashes)
 
     def _hash_samples(self, control: Control) -> NDArray[np.uint8]:
         hashes = np.zeros((len(self), 32), np.uint8)
