@@ -60,6 +60,8 @@ def ranking_document(
         "combined",
         "p_value",
         "tags",
+        "sha256",
+        "pixel_sha256",
     )
     return {"samples": [dict(zip(keys, row)) for row in zip(*(columns[key] for key in keys))]}
 
@@ -134,7 +136,17 @@ def _columns(table: SampleTable, rows: NDArray[np.intp]) -> dict[str, list[Any]]
     columns["index"] = rows.tolist()
     columns["uri"] = [valid_unicode(text) for text in case.samples.locators(rows)]
     columns["tags"] = case.tags.names(rows)
+    for name, array in (("sha256", "stored_sha256"), ("pixel_sha256", "pixel_sha256")):
+        columns[name] = _digests(case, array, rows)
     return columns
+
+
+def _digests(case: Case, name: str, rows: NDArray[np.intp]) -> list[str | None]:
+    """Return hashes in hexadecimal; None where there is none, as of what cannot be read."""
+    if not case.has_array(name):
+        return [None] * len(rows)
+    hashes = np.asarray(case.array(name))[rows]
+    return [row.tobytes().hex() if row.any() else None for row in hashes]
 
 
 def _numbers(values: NDArray[Any]) -> list[float | None]:

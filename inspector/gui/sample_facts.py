@@ -68,9 +68,13 @@ def facts_of(case: Case, table: SampleTable, row: int, note: str = "") -> list[F
         facts.append(near)
     if note:
         facts.append(Fact("note", plain(note), plain(note)))
-    digest = _digest(case, row)
-    if digest:
-        facts.append(Fact("SHA-256", f"{digest[:16]}…", digest))
+    for name, array, tip in (
+        ("SHA-256", "stored_sha256", "Of the bytes as stored."),
+        ("pixels", "pixel_sha256", "SHA-256 of the decoded pixels, equal for equal pictures."),
+    ):
+        digest = _digest(case, row, array)
+        if digest:
+            facts.append(Fact(name, f"{digest[:16]}…", f"{digest}\n{tip}"))
     return facts
 
 
@@ -138,10 +142,11 @@ def _locator(case: Case, row: int) -> str:
         return "not known"
 
 
-def _digest(case: Case, row: int) -> str:
-    if not case.has_array("stored_sha256"):
+def _digest(case: Case, row: int, name: str) -> str:
+    if not case.has_array(name):
         return ""
     try:
-        return bytes(np.asarray(case.array("stored_sha256")[row], np.uint8)).hex()
+        digest = np.asarray(case.array(name)[row], np.uint8)
+        return digest.tobytes().hex() if digest.any() else ""
     except (CaseError, IndexError):
         return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from inspector.intake.datasets.cifar_binary import is_cifar_name
 from inspector.intake.datasets.cifar_python import META, is_python_batch_name
 from inspector.intake.datasets.given import shards_named
-from inspector.intake.datasets.idx import is_idx_name
+from inspector.intake.datasets.idx import is_idx_name, partners_of
 from inspector.intake.datasets.manifest import is_manifest_file
 
 _CIFAR_NAMES = ("batches.meta.txt", "fine_label_names.txt", *(file for file, _ in META.values()))
@@ -35,7 +35,7 @@ def to_be_read(given: str | os.PathLike[str]) -> list[Path]:
     if not path.is_file():
         return [path]
     if is_idx_name(path.name):
-        beside = [name for name in sorted(os.listdir(path.parent)) if is_idx_name(name)]
+        beside = partners_of(path)
     elif is_cifar_name(path.name) or is_python_batch_name(path.name):
         beside = [name for name in _CIFAR_NAMES if (path.parent / name).is_file()]
     else:

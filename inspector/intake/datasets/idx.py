@@ -66,6 +66,27 @@ def is_same_part(name: str, other: str) -> bool:
     )
 
 
+def partners_of(path: Path) -> list[str]:
+    """Return the names that the other file of a pair usually has, of those that are there.
+
+    Asked for one by one: the engine may read the pair, and not list the folder that it lies in.
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return []
+    is_image = match["role"].lower().startswith("image")
+    roles = ("labels", "label", "LABELS") if is_image else ("images", "image", "IMAGES")
+    plain = match["rest"][:-3] if match["rest"].lower().endswith(".gz") else match["rest"]
+    rests = [re.sub(r"(?<=idx)\d", digit, plain, flags=re.IGNORECASE) for digit in "134"]
+    names = [
+        f"{match['prefix']}{role}{rest}{end}"
+        for role in roles
+        for rest in dict.fromkeys(rests)
+        for end in ("", ".gz")
+    ]
+    return [name for name in names if path.with_name(name).is_file()]
+
+
 def read_idx_folder(root: Path, names: list[str], wanted: str | None = None) -> IdxDataset:
     """Read the training pair of a folder.
 

@@ -19,7 +19,13 @@ from inspector.intake.datasets.cifar_python import python_batches, read_cifar_py
 from inspector.intake.datasets.dataset import Dataset
 from inspector.intake.datasets.evidence_file import opened, opened_folder, reason_of
 from inspector.intake.datasets.given import shards_named
-from inspector.intake.datasets.idx import GZIP_MAGIC, is_idx_name, read_idx_folder, read_idx_pair
+from inspector.intake.datasets.idx import (
+    GZIP_MAGIC,
+    is_idx_name,
+    partners_of,
+    read_idx_folder,
+    read_idx_pair,
+)
 from inspector.intake.datasets.image_folder import read_image_folder
 from inspector.intake.datasets.manifest import (
     choose_manifest,
@@ -184,7 +190,7 @@ def _open_file(path: Path, size: int, split: str | None) -> Dataset:
         return _undivided(read_cifar_file(path), split)
     magic = _unpacked_start(head) if head.startswith(GZIP_MAGIC) else head[:4]
     if (magic[:2] == b"\0\0" and magic[2:3] in _IDX_TYPES) or is_idx_name(path.name):
-        return _undivided(read_idx_pair(path, _files_in(path.parent)), split)
+        return _undivided(read_idx_pair(path, partners_of(path)), split)
     if is_cifar_name(path.name):
         return _undivided(read_cifar_file(path), split)
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":

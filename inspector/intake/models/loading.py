@@ -103,17 +103,21 @@ def _check_channels(candidate: Candidate) -> None:
 def _decode(dataset: Dataset, rows: np.ndarray, control: Control) -> Sample:
     images: list[np.ndarray] = []
     kept: list[int] = []
+    why = ""
     for start in range(0, len(rows), _DECODE_STEP):
         control.check()
         chunk = rows[start : start + _DECODE_STEP]
         for row, image in zip(chunk, dataset.decode_batch(chunk)):
-            if isinstance(image, np.ndarray):  # else the reason why it cannot be read
+            if isinstance(image, np.ndarray):
                 images.append(image)
                 kept.append(int(row))
+            else:
+                why = why or f"The first, {dataset.locator(int(row))}, is {image}."
     if not images:
         raise BadInput(
             f"None of {len(rows)} randomly chosen images can be read.",
-            fix="Look at the list of unreadable samples, and check the path of the data.",
+            why,
+            "Check that this is the data that the model was trained on.",
         )
     labels = np.asarray(dataset.labels)[kept].astype(np.int64)
     uniform = len({image.shape for image in images}) == 1
