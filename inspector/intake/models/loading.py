@@ -112,7 +112,7 @@ def _decode(dataset: Dataset, rows: np.ndarray, control: Control) -> Sample:
                 images.append(image)
                 kept.append(int(row))
             else:
-                why = why or f"The first, {dataset.locator(int(row))}, is {image}."
+                why = why or f"Sample {row} is {image}."
     if not images:
         raise BadInput(
             f"None of {len(rows)} randomly chosen images can be read.",
