@@ -8,7 +8,19 @@ from typing import Any
 from inspector.case.records import Records
 from inspector.errors import CaseError
 
-_JOURNALLED = ("version", "origin", "plugin_sha256", "parameters", "seed", "verdict", "status")
+_JOURNALLED = (
+    "version",
+    "origin",
+    "plugin_sha256",
+    "parameters",
+    "seed",
+    "device",
+    "environment",
+    "result",
+    "verdict",
+    "status",
+)
+"""What the journal says of a finding; ``result`` is the SHA-256 of its scores."""
 VERDICTS = ("none", "low", "medium", "high")
 
 

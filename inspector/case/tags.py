@@ -188,6 +188,13 @@ class Tags:
         """Tell whether an act of tagging is in force: done, and not taken back."""
         return seq in self._state().done
 
+    def replays(self) -> bool:
+        """Tell whether the recorded acts, replayed from the first on, give the tags of now."""
+        with self._database.held():
+            now, anew = self._state(), self._replayed()
+            same = bool(np.array_equal(now.owners, anew.owners))
+            return same and (now.done, now.undone) == (anew.done, anew.undone)
+
     def mask(self, tag: str) -> NDArray[np.bool_]:
         """Return a mask of shape (n,): who carries a tag."""
         kind = find_kind(self.kinds, tag)

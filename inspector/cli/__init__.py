@@ -28,6 +28,7 @@ _COMMANDS = {
     "history": "tags",
     "verify": "integrity",
     "relocate": "integrity",
+    "rerun": "rerun",
     "export": "export",
     "report": "report",
     "detectors": "plugins",

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
+from inspector.case import Case
+from inspector.case.array_files import write_array
 from inspector.places import resources
 
 Command = Callable[..., Any]
@@ -198,3 +201,46 @@ def test_every_detector_is_listed_with_its_cost(command: Command) -> None:
         "frequency",
     ):
         assert name in said
+
+
+def test_every_run_says_what_it_was_computed_with(case: Path) -> None:
+    with Case.open(case, read_only=True) as opened:
+        acts = {entry.act for entry in opened.journal.entries()}
+        assert {"created", "closed", "evidence", "spec accepted", "run", "finding"} <= acts
+        runs = {entry.details["key"]: entry.details for entry in opened.journal.of_act("run")}
+        assert runs["signals"]["device"] == "cpu"
+        assert runs["signals"]["sandbox"]
+        environment = opened.kept("environment")[runs["signals"]["environment"]]
+        assert environment["packages"]["torch"]
+        assert environment["threads"] >= 1
+        assert len(environment["torch_config_sha256"]) == 64
+        arrays = opened.arrays()
+        for entry in opened.journal.of_act("finding"):
+            said = entry.details
+            assert said["environment"] == runs["detect"]["environment"]
+            assert said["result"] == arrays[f"score:{said['key']}"].sha256
+            assert {"version", "parameters", "seed", "device"} <= said.keys()
+        assert opened.verify() == []
+
+
+def test_a_rerun_gives_the_same_to_the_bit_and_names_what_does_not(
+    command: Command, document: Command, case: Path
+) -> None:
+    again = document(command("rerun", case, "--json"))
+    jsonschema.validate(again, _schema("rerun"))
+    assert again["environment"]["differs"] == []
+    found = {row["name"]: row for row in again["rows"]}
+    assert {row["promise"] for name, row in found.items() if name[:7] != "finding"} == {"identical"}
+    assert {"evidence model", "evidence data", "score:spectral", "logits", "tags"} <= found.keys()
+    with Case.open(case) as opened:
+        assert opened.journal.of_act("rerun")[-1].details["same"] is True
+        known = opened.arrays()["score:spectral"]
+        values = np.array(opened.array("score:spectral"))
+        values[7] += 1
+        item = write_array(opened.derive("forged") / "score.npy", values, opened.derived)
+        opened.set_array(known.name, **item)
+    done = command("rerun", case)
+    assert done.returncode == 1, done.stderr
+    line = next(line for line in done.stdout.splitlines() if "score:spectral " in line)
+    assert "DIFFERS" in line
+    assert "Something differs" in done.stdout

@@ -16,6 +16,7 @@ from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.engine.client.process import Engine
+from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.errors import BadInput, Cancelled, InspectorError
 
 STAGES = {
@@ -98,7 +99,9 @@ class Investigation:
                 self._warm_map()
             self._open_engine(options)
             self.case.journal.append("scan started", options=options.as_record())
-            steps.scan(self.case, self._run, options, self._emit, device)
+            steps.scan(
+                self.case, self._run, options, self._emit, device, lambda: tuple(self.layers)
+            )
             outcome = self.case.get("outcome", {})
             self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
         except InspectorError as error:
@@ -146,11 +149,25 @@ class Investigation:
         )
         try:
             result = engine.wait(number)
+            environment = engine.wait(engine.submit("environment"))
+        except InspectorError as error:
+            self._journal_end("map", error)
+            raise
         finally:
             engine.close(timeout=0.2)
             self._map_engine = None
         steps.register(self.case, result["arrays"], self._emit)
         self.case.set("map", {"key": key})
+        keep_run(
+            self.case,
+            "map",
+            keep_environment(self.case, environment),
+            [str(item["name"]) for item in result["arrays"]],
+            engine.layers,
+            device="cpu",
+            seed=seed,
+            neighbours=neighbours,
+        )
 
     def start_map(self) -> None:
         """Place the samples in the background, beside whatever else runs."""
@@ -218,6 +235,17 @@ class Investigation:
             for row in result["classes"]:
                 self.case.record_trigger(int(row["index"]), str(row["method"]), row)
             self.case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
+            keep_run(
+                self.case,
+                "trigger",
+                keep_environment(self.case, self._run("environment")),
+                [str(item["name"]) for item in result["arrays"]],
+                self.layers,
+                device="cpu",
+                seed=options.seed,
+                classes=wanted,
+                settings=settings,
+            )
             self._emit({"event": "finding", "detector": "triggers"})
             return result
         except InspectorError as error:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from inspector.case import Case
+from inspector.case.array_files import write_array
 from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
 
@@ -59,7 +61,8 @@ def check_same_investigation(case: Case, options: ScanOptions) -> None:
             raise BadInput(
                 f"The case {case.path} is about another {role}: {known[role]}.",
                 "One case is one investigation.",
-                "Give another --case folder.",
+                f"Give another --case folder. If it is the same {role} in another place: "
+                f"inspector relocate {case.path} --evidence {role} --to {asked}",
             )
     for item in case.evidence():
         if item.role == "data" and item.details.get("split") != options.split:
@@ -71,7 +74,14 @@ def check_same_investigation(case: Case, options: ScanOptions) -> None:
             )
 
 
-def scan(case: Case, run: RunJob, options: ScanOptions, emit: Emit, device: str) -> None:
+def scan(
+    case: Case,
+    run: RunJob,
+    options: ScanOptions,
+    emit: Emit,
+    device: str,
+    layers_in_force: Callable[[], Sequence[str]] = tuple,
+) -> None:
     """Run every step of a scan and record it in the case.
 
     Parameters
@@ -86,11 +96,14 @@ def scan(case: Case, run: RunJob, options: ScanOptions, emit: Emit, device: str)
         Takes the events "stage", "array", "finding" and "log".
     device : str
         "cpu" or "cuda".
+    layers_in_force : callable
+        Returns the layers of the sandbox, once the engine has said them.
     """
     case.set("scan", options.as_record())
     choice = intake(case, run, options, emit)
-    arrays = signals(case, run, options, choice, emit, device)
-    detect(case, run, options, arrays, emit)
+    layers = layers_in_force()
+    arrays = signals(case, run, options, choice, emit, device, layers)
+    detect(case, run, options, arrays, emit, layers)
     pca(case, run, options, arrays, emit)
 
 
@@ -146,6 +159,14 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
                 "Restore the evidence, or make a new case of the changed one.",
             )
     model = result["model"]
+    case.keep(
+        "spec accepted",
+        "model",
+        {"spec": model["spec"], "sha256": model["sha256"], "asked": asked},
+        architecture=model["architecture"],
+        sha256=model["sha256"],
+        asked={name: value for name, value in asked.items() if value is not None},
+    )
     case.set("model", model)
     case.set("model_asked", asked)
     case.set("dataset", result["dataset"])
@@ -187,6 +208,7 @@ def signals(
     choice: dict[str, Any],
     emit: Emit,
     device: str,
+    layers: Sequence[str] = (),
 ) -> dict[str, str]:
     """Run the one pass, unless the case has it; return the signals' files by name."""
     dataset = case.get("dataset", {})
@@ -238,6 +260,18 @@ def signals(
             "turned": result["turned"],
         },
     )
+    keep_run(
+        case,
+        "signals",
+        keep_environment(case, run("environment")),
+        names,
+        layers,
+        device=result["device"],
+        layer=result["layer"],
+        limit=options.limit,
+        sketch=options.sketch,
+        seed=options.seed,
+    )
     emit({"event": "stage", "stage": stage, "state": "done"})
     return _files(case, names)
 
@@ -256,15 +290,7 @@ def verified_array(case: Case, options: ScanOptions, emit: Emit) -> str | None:
     mask[rows] = True
     folder = case.derive("verified")
     path = folder / f"verified-{key_of(rows=rows.tolist())}.npy"
-    np.save(path, mask, allow_pickle=False)
-    content = path.read_bytes()
-    item = {
-        "name": "verified",
-        "path": path.relative_to(case.derived).as_posix(),
-        "dtype": mask.dtype.str,
-        "shape": list(mask.shape),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    item = {"name": "verified", **write_array(path, mask, case.derived)}
     register(case, [item], emit)
     source = Path(options.verified)
     recorded = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -275,7 +301,12 @@ def verified_array(case: Case, options: ScanOptions, emit: Emit) -> str | None:
 
 
 def detect(
-    case: Case, run: RunJob, options: ScanOptions, arrays: dict[str, str], emit: Emit
+    case: Case,
+    run: RunJob,
+    options: ScanOptions,
+    arrays: dict[str, str],
+    emit: Emit,
+    layers: Sequence[str] = (),
 ) -> None:
     """Run the detectors and record findings, class table and verdict."""
     stage = "Detectors"
@@ -301,9 +332,17 @@ def detect(
         seed=options.seed,
     )
     register(case, result["arrays"], emit)
+    environment = keep_environment(case, run("environment"))
+    digests = {str(item["name"]): item["sha256"] for item in result["arrays"]}
     for name, finding in result["findings"].items():
-        case.record_finding(name, finding)
+        made = {
+            "device": "cpu",
+            "environment": environment,
+            "result": digests.get(str(finding.get("score_array"))),
+        }
+        case.record_finding(name, {**finding, **made})
         emit({"event": "finding", "detector": name})
+    keep_run(case, "detect", environment, list(digests), layers, seed=options.seed)
     warnings = [str(text) for text in case.get("warnings", [])]
     turned = int((case.get("signals") or {}).get("turned") or 0)
     if turned:

@@ -34,5 +34,6 @@ JOBS: dict[str, Job] = {
         "catalogue",
         "demo",
         "digests",
+        "environment",
     )
 }

@@ -24,10 +24,11 @@ def run(session: Session, control: Control, *, items: list[dict[str, Any]]) -> d
     for item in items:
         path = Path(item["path"])
         try:
-            if item["role"] in ("data", "reference"):
-                digest = open_dataset(path, split=item.get("split")).digest(control)
-            else:
-                digest = sha256_file(path, control).sha256
+            with session.reading(path):
+                if item["role"] in ("data", "reference"):
+                    digest = open_dataset(path, split=item.get("split")).digest(control)
+                else:
+                    digest = sha256_file(path, control).sha256
         except (InspectorError, OSError) as error:
             control.check()  # A cancel is no property of the evidence.
             found.append({**item, "sha256": "", "why": str(error)})

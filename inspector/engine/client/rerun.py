@@ -1,0 +1,110 @@
+"""Repeat the runs of a case on the same evidence, in a scratch case, and compare the results."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from inspector.case import Case
+from inspector.case.repetition import compare, rerun_document
+from inspector.engine.client.evidence import settle_doubts
+from inspector.engine.client.investigation import Investigation
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.runs import ENVIRONMENT, RUN
+from inspector.errors import BadInput
+
+_REPEATED = ("signals", "detect")
+_INTAKE = ("labels", "locator_bytes", "locator_offsets", "stored_sha256")
+
+
+def rerun(
+    case: Case,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    on_start: Callable[[Investigation], None] = lambda investigation: None,
+) -> dict[str, Any]:
+    """Scan again with the recorded options and the accepted spec; return the comparison.
+
+    The comparison is an act in the journal if the case may be written to. The scratch case lies in
+    the temporary folder and is removed.
+
+    Parameters
+    ----------
+    case : Case
+        Scanned.
+    on_event : callable
+        Takes the events of the scan, from a background thread.
+    on_start : callable
+        Gets the investigation before it begins, so that somebody can cancel it.
+
+    Raises
+    ------
+    BadInput
+        Not scanned yet, or evidence that is missing or was changed.
+    InspectorError
+        The scan failed or was cancelled.
+    """
+    recorded, model = case.get("scan"), case.get("model")
+    if not recorded or not model or not case.get("signals"):
+        raise BadInput(
+            "There is nothing to repeat.", "No scan has finished on this case.", "Scan first."
+        )
+    settle_doubts(case, on_event)
+    case.watch.refuse_changed()
+    scratch = Path(tempfile.mkdtemp(prefix="inspector-rerun-"))
+    try:
+        with Case.create(scratch / "rerun.case") as again:
+            # The network is rebuilt from what the analyst accepted, not recognised anew.
+            again.set("model", model)
+            again.set("model_asked", case.get("model_asked"))
+            investigation = Investigation(again, on_event)
+            try:
+                on_start(investigation)
+                investigation.scan(ScanOptions.from_record(recorded))
+            finally:
+                investigation.close()
+            document = _compared(case, again)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not case.read_only:
+        case.journal.append(
+            "rerun",
+            same=document["same"],
+            environment_differs=document["environment"]["differs"],
+            differing=[row["name"] for row in document["rows"] if not row["same"]],
+        )
+        document["journal_head"] = case.journal.head
+    return document
+
+
+def _compared(case: Case, again: Case) -> dict[str, Any]:
+    then, now = _environment(case), _environment(again)
+    devices = {str((one.get("signals") or {}).get("device")) for one in (case, again)}
+    runs = case.kept(RUN)
+    names = list(_INTAKE)
+    for job in _REPEATED:
+        names += [name for name in runs.get(job, {}).get("arrays", {}) if name not in names]
+    if not runs:  # A case of format 1 has no record of its runs.
+        names += [name for name in again.arrays() if name not in names]
+    names = [name for name in names if name in case.arrays() or name in again.arrays()]
+    same = bool(then) and then == now and devices == {"cpu"}
+    rows = compare(case, again, same_environment=same, arrays=names)
+    return rerun_document(case, rows, then, now, _not_repeated(case))
+
+
+def _environment(case: Case) -> dict[str, Any]:
+    """Return what the signals were computed with; nothing in a case of format 1."""
+    key = case.kept(RUN).get("signals", {}).get("environment")
+    found = case.kept(ENVIRONMENT).get(str(key), {})
+    return dict(found)
+
+
+def _not_repeated(case: Case) -> list[str]:
+    left = []
+    if case.triggers():
+        left.append("trigger search: `inspector trigger` repeats it with the same seed")
+    if case.has_array("map:umap"):
+        left.append("map: places are for the eye, no result rests on them")
+    return left
