@@ -87,7 +87,7 @@ class Workspace(ViewState):
         self._aside: BackgroundJob | None = None
         self._thumbnails = ThumbnailCache()
         self._stale: set[str] = set()
-        self._unsaved = UnsavedActs()
+        self._unsaved, self._told = UnsavedActs(), 0
         self.evidence = EvidenceWatch(self)
         self.evidence.told.connect(self.message)
         self.kinds_changed.connect(self._after_tags)
@@ -129,7 +129,7 @@ class Workspace(ViewState):
         if len(self._unsaved):
             self.save_unsaved()
             self._unsaved = UnsavedActs()
-            self.unsaved_changed.emit(0)
+            self._tell_unsaved()
         if self._aside is not None:
             self._aside.cancel()
             self._aside.wait(3.0)
@@ -236,7 +236,7 @@ class Workspace(ViewState):
         """Take back the last change of tags, also one of an earlier day."""
         if len(self._unsaved):
             self._unsaved.take_back()
-            self.unsaved_changed.emit(len(self._unsaved))
+            self._tell_unsaved()
             self.message.emit("info", "The act that was not saved yet is taken back.")
             return True
         return self._step_back(lambda case: case.tags.undo(), "Nothing to undo.")
@@ -281,15 +281,18 @@ class Workspace(ViewState):
         case = self.case
         if case is None:
             return False
-        waiting = len(self._unsaved)
         done, problems = self._unsaved.save(case)
         for text in problems:
             self.message.emit("error", text)
-        if waiting > 1 or len(self._unsaved):
-            self.unsaved_changed.emit(len(self._unsaved))
+        self._tell_unsaved()
         if done:
             self._after_tags()
         return not problems and not len(self._unsaved)
+
+    def _tell_unsaved(self) -> None:
+        if self._told != len(self._unsaved):
+            self._told = len(self._unsaved)
+            self.unsaved_changed.emit(self._told)
 
     def _step_back(self, act: Callable[[Case], object], nothing: str) -> bool:
         case = self.case

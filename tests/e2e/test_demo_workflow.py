@@ -238,7 +238,7 @@ def test_a_rerun_gives_the_same_to_the_bit_and_names_what_does_not(
         values = np.array(opened.array("score:spectral"))
         values[7] += 1
         item = write_array(opened.derive("forged") / "score.npy", values, opened.derived)
-        opened.set_array(known.name, **item)
+        opened.set_array(known.name, *item.values())
     done = command("rerun", case)
     assert done.returncode == 1, done.stderr
     line = next(line for line in done.stdout.splitlines() if "score:spectral " in line)

@@ -1,0 +1,228 @@
+"""Fail the n-th write, flush or rename, for n = 1, 2, 3 … until an act goes through.
+
+A small library loaded before libc counts the calls that go below the case, SQLite's among them, and
+lets one of them, or all from there on, end with "disk full", "I/O error" or "permission denied".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from case_makers import describe, store
+
+from inspector.case import Case
+from inspector.intake.datasets import open_dataset
+
+SOURCE = Path(__file__).with_name("failing_disk.c")
+
+_HEAD = """
+    import ctypes, errno, json, os, sys
+    from pathlib import Path
+    import numpy as np
+    from inspector.case import Case
+    from inspector.errors import CaseError, InspectorError
+    disk = ctypes.CDLL(None)
+    folder, said = Path(sys.argv[1]), []
+    ways = [(code, onwards) for code in (errno.ENOSPC, errno.EIO, errno.EACCES)
+            for onwards in (0, 1)]
+"""
+
+_TAGGING = """
+    with Case.open(folder) as case:
+        for way, (code, onwards) in enumerate(ways):
+            n = 0
+            while True:
+                n += 1
+                before = case.tags.counts(), case.journal.head, case.tags.can_redo
+                disk.fail_at(n, code, onwards)
+                try:
+                    with case.transaction():
+                        case.tags.apply(range(100 * way, 100 * way + 60), "poison")
+                        case.notes.add(f"way {way}", [way])
+                    disk.fail_at(0, 0, 0)
+                    break
+                except CaseError as error:
+                    disk.fail_at(0, 0, 0)
+                    assert "nothing was lost" in str(error), error
+                    now = case.tags.counts(), case.journal.head, case.tags.can_redo
+                    assert now == before, (n, code, onwards)
+                    assert case.verify() == [], (n, code, onwards)
+            said.append(n - 1)
+    print(json.dumps(said))
+"""
+
+_OPENING = """
+    from inspector.case.array_files import write_array
+    for way, (code, onwards) in enumerate(ways):
+        n, failed = 0, 0
+        while True:
+            n += 1
+            disk.fail_at(n, code, onwards)
+            try:
+                with Case.open(folder) as case:
+                    array = np.full(50, n, np.float32)
+                    path = case.derive("made") / f"{way}-{n}.npy"
+                    item = write_array(path, array, case.derived)
+                    case.set_array(f"made:{way}", *item.values())
+                    case.tags.apply([way], "clean")
+                    used = disk.calls()
+                    disk.fail_at(0, 0, 0)
+            except CaseError as error:
+                failed += 1
+            finally:
+                disk.fail_at(0, 0, 0)
+            with Case.open(folder) as case:
+                assert case.verify() == [], (n, code, onwards)
+                assert not list(case.derived.rglob(".*.partial"))
+                done = case.tags.of(way) == ["clean"]
+            if done and used < n:
+                break
+        said.append(failed)
+    print(json.dumps(said))
+"""
+
+_EXPORTING = """
+    from inspector.export import export_case
+    with Case.open(folder) as case:
+        drop = case.tags.mask("poison")
+        for way, (code, onwards) in enumerate(ways):
+            n, target = 0, folder.parent / "exports" / f"cleaned {way}"
+            target.parent.mkdir(exist_ok=True)
+            while True:
+                n += 1
+                disk.fail_at(n, code, onwards)
+                try:
+                    export_case(case, drop, target, tags=["poison"])
+                    disk.fail_at(0, 0, 0)
+                    break
+                except InspectorError as error:
+                    disk.fail_at(0, 0, 0)
+                    assert not target.exists(), (n, code, onwards)
+                    assert not any(e.folder == target for e in case.exported())
+            said.append(n - 1)
+        assert case.verify() == []
+    print(json.dumps(said))
+"""
+
+_WINDOW = """
+    from PySide6.QtWidgets import QApplication
+    from inspector.gui.notices import Notices
+    from inspector.gui.workspace import Workspace
+    application = QApplication(["inspector", "-platform", "offscreen"])
+    space = Workspace()
+    notices = Notices(space)
+    assert space.open_case(folder)
+    for way, (code, onwards) in enumerate(ways):
+        n = 0
+        while True:
+            n += 1
+            rows = np.arange(100 * way + n, 100 * way + n + 5)
+            disk.fail_at(n, code, onwards)
+            saved = space.tag_rows(rows, "suspect")
+            disk.fail_at(0, 0, 0)
+            if saved:
+                break
+            # Kept, said, and offered again; then it is in the case.
+            assert space.unsaved == 1
+            assert not notices.unsaved.isHidden()
+            assert notices.unsaved.buttons[0].text() == "Try again"
+            notices.unsaved.buttons[0].click()
+            assert space.unsaved == 0
+            assert notices.unsaved.isHidden()
+            assert all(space.case.tags.of(int(row)) == ["suspect"] for row in rows)
+            assert (space.tag_code[rows] >= 0).all()
+        said.append(n - 1)
+    assert space.case.verify() == []
+    space.close_case()
+    print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs a C compiler and Linux: the disk is made to fail below libc")
+    made = tmp_path_factory.mktemp("disk") / "failing_disk.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(SOURCE), "-ldl"], check=True
+    )
+    return made
+
+
+def _run(library: Path, script: str, folder: Path, below: Path) -> list[int]:
+    """Run a script on a disk that can fail; return how often each way of failing did."""
+    environment = {**os.environ, "LD_PRELOAD": str(library), "FAIL_BELOW": str(below)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_HEAD) + textwrap.dedent(script), str(folder)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    counted: list[int] = json.loads(done.stdout)
+    return counted
+
+
+@pytest.fixture
+def made(folder: Path) -> Path:
+    with Case.create(folder) as case:
+        describe(case, 1000)
+        case.tags.apply([999], "clean")
+    return folder
+
+
+def test_tagging_until_no_call_fails(library: Path, made: Path) -> None:
+    counted = _run(library, _TAGGING, made, made)
+    # The log's frames and its flush at least, whichever way it fails.
+    assert min(counted) >= 3
+    with Case.open(made) as case:
+        assert case.tags.counts()["poison"] == 6 * 60
+        assert len(case.notes.on_samples()) == 6
+        assert case.verify() == []
+
+
+def test_opening_and_writing_arrays_until_no_call_fails(library: Path, made: Path) -> None:
+    counted = _run(library, _OPENING, made, made)
+    assert min(counted) >= 3
+    with Case.open(made) as case:
+        assert [case.tags.of(way) for way in range(6)] == [["clean"]] * 6
+
+
+def test_the_window_keeps_every_act_and_offers_it_again(library: Path, made: Path) -> None:
+    with Case.open(made) as case:
+        store(case, "labels", np.zeros(1000, np.int32))
+    counted = _run(library, _WINDOW, made, made)
+    assert min(counted) >= 2
+    with Case.open(made) as case:
+        assert case.verify() == []
+
+
+def test_exporting_until_no_call_fails(library: Path, folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.npz"
+    images = np.arange(30 * 16, dtype=np.uint8).reshape(30, 4, 4)
+    np.savez(data, x=images, y=np.arange(30) % 3)
+    with Case.create(folder) as case:
+        describe(case, 30)
+        case.add_evidence("data", data, open_dataset(data).digest(), data.stat().st_size)
+        case.tags.apply([3, 4], "poison")
+    counted = _run(library, _EXPORTING, folder, tmp_path / "exports")
+    assert min(counted) >= 5
+    places: list[Any] = sorted(os.listdir(tmp_path / "exports"))
+    assert places == [f"cleaned {way}" for way in range(6)]
+    for place in places:
+        subprocess.run(
+            ["sha256sum", "-c", "--quiet", "manifest.sha256"],
+            cwd=tmp_path / "exports" / place,
+            check=True,
+        )
