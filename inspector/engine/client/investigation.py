@@ -99,9 +99,7 @@ class Investigation:
                 self._warm_map()
             self._open_engine(options)
             self.case.journal.append("scan started", options=options.as_record())
-            steps.scan(
-                self.case, self._run, options, self._emit, device, lambda: tuple(self.layers)
-            )
+            steps.scan(self.case, self._run, options, self._emit, device)
             outcome = self.case.get("outcome", {})
             self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
         except InspectorError as error:
@@ -163,7 +161,6 @@ class Investigation:
             "map",
             keep_environment(self.case, environment),
             [str(item["name"]) for item in result["arrays"]],
-            engine.layers,
             device="cpu",
             seed=seed,
             neighbours=neighbours,
@@ -240,7 +237,6 @@ class Investigation:
                 "trigger",
                 keep_environment(self.case, self._run("environment")),
                 [str(item["name"]) for item in result["arrays"]],
-                self.layers,
                 device="cpu",
                 seed=options.seed,
                 classes=wanted,

@@ -24,7 +24,6 @@ def keep_run(
     job: str,
     environment: str,
     arrays: Sequence[str],
-    layers: Sequence[str] = (),
     **settings: Any,
 ) -> None:
     """Record a run in the journal.
@@ -39,8 +38,6 @@ def keep_run(
         From `keep_environment`.
     arrays : sequence of str
         Names of the arrays that it yielded; their SHA-256 are the digest of the result.
-    layers : sequence of str
-        Layers of the sandbox that it ran behind.
     **settings
         Device, seed, parameters: what it was asked to do.
     """
@@ -48,7 +45,7 @@ def keep_run(
     results = {name: known[name].sha256 for name in arrays if name in known}
     said = {
         "environment": environment,
-        "sandbox": list(layers),
+        "sandbox": case.get("sandbox") or [],
         "results": digest(canonical(results)),
         **settings,
     }

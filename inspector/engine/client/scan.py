@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,7 +80,6 @@ def scan(
     options: ScanOptions,
     emit: Emit,
     device: str,
-    layers_in_force: Callable[[], Sequence[str]] = tuple,
 ) -> None:
     """Run every step of a scan and record it in the case.
 
@@ -96,14 +95,11 @@ def scan(
         Takes the events "stage", "array", "finding" and "log".
     device : str
         "cpu" or "cuda".
-    layers_in_force : callable
-        Returns the layers of the sandbox, once the engine has said them.
     """
     case.set("scan", options.as_record())
     choice = intake(case, run, options, emit)
-    layers = layers_in_force()
-    arrays = signals(case, run, options, choice, emit, device, layers)
-    detect(case, run, options, arrays, emit, layers)
+    arrays = signals(case, run, options, choice, emit, device)
+    detect(case, run, options, arrays, emit)
     pca(case, run, options, arrays, emit)
 
 
@@ -208,7 +204,6 @@ def signals(
     choice: dict[str, Any],
     emit: Emit,
     device: str,
-    layers: Sequence[str] = (),
 ) -> dict[str, str]:
     """Run the one pass, unless the case has it; return the signals' files by name."""
     dataset = case.get("dataset", {})
@@ -265,7 +260,6 @@ def signals(
         "signals",
         keep_environment(case, run("environment")),
         names,
-        layers,
         device=result["device"],
         layer=result["layer"],
         limit=options.limit,
@@ -306,7 +300,6 @@ def detect(
     options: ScanOptions,
     arrays: dict[str, str],
     emit: Emit,
-    layers: Sequence[str] = (),
 ) -> None:
     """Run the detectors and record findings, class table and verdict."""
     stage = "Detectors"
@@ -342,7 +335,7 @@ def detect(
         }
         case.record_finding(name, {**finding, **made})
         emit({"event": "finding", "detector": name})
-    keep_run(case, "detect", environment, list(digests), layers, seed=options.seed)
+    keep_run(case, "detect", environment, list(digests), seed=options.seed)
     warnings = [str(text) for text in case.get("warnings", [])]
     turned = int((case.get("signals") or {}).get("turned") or 0)
     if turned:
