@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -55,7 +56,8 @@ def building(target: Path) -> Iterator[Path]:
     try:
         os.mkdir(partial)
         try:
-            yield partial
+            with _held(partial):
+                yield partial
             _flush(partial)
             _rename_without_replacing(partial, target)
         except BaseException:
@@ -72,6 +74,36 @@ def building(target: Path) -> Iterator[Path]:
     # The data is on the disk and under its name; that the name is too is all this adds.
     with suppress(OSError):
         _flush_folder(target.parent)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Lock a folder, so that nobody takes it for the leftover of a crash; a crash lets go."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network file systems know no locks: then the name alone must do.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Tell whether a partial folder belongs to no export that still runs."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def cause_of(error: OSError) -> tuple[str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
-from inspector.errors import BadInput, CaseError, InspectorError
+from inspector.errors import BadInput, CaseError
 from inspector.export.atomic import building
 from inspector.export.files import copy_file
 from inspector.export.npz import check_npz
 from inspector.export.plan import ExportPlan
 from inspector.export.records import (
     MANIFEST,
+    check_lists,
+    differs,
+    digests_of,
     write_kept,
     write_manifest,
     write_provenance,
+    write_quarantined,
     write_removed,
 )
 from inspector.export.writers import writer_of
@@ -53,6 +56,8 @@ class ExportResult:
         SHA-256 of ``manifest.sha256``, the one number that fixes the whole folder.
     seconds : float
         How long it took.
+    quarantine : ExportResult or None
+        The set of what was left out, if it was asked for.
     """
 
     target: Path
@@ -63,6 +68,7 @@ class ExportResult:
     digest: str
     manifest_sha256: str
     seconds: float
+    quarantine: ExportResult | None = None
 
 
 def export_cleaned(
@@ -71,6 +77,7 @@ def export_cleaned(
     reasons: Mapping[int, Mapping[str, Any]] | None = None,
     control: Control | None = None,
     provenance: Mapping[str, Any] | None = None,
+    quarantine: ExportPlan | None = None,
 ) -> ExportResult:
     """Write a cleaned dataset.
 
@@ -84,6 +91,8 @@ def export_cleaned(
         Reports progress and takes a cancel.
     provenance : mapping, optional
         JSON-able account of the case for ``provenance.json``.
+    quarantine : ExportPlan, optional
+        From `plan_quarantine`: what is left out goes into a second folder. Both appear, or neither.
 
     Returns
     -------
@@ -99,28 +108,64 @@ def export_cleaned(
     Cancelled
         The analyst stopped it; nothing is left.
     """
-    started = time.monotonic()
     control = control or Control()
-    _refuse_unreadable(plan, control)
-    _refuse_full_disk(plan)
-    with building(plan.target) as folder:
-        _write_samples(plan, folder, control)
-        _copy_companions(plan, folder, control)
-        written = _read_back(plan, folder, control)
-        write_removed(plan, reasons or {}, folder)
+    plans = [plan] if quarantine is None else [plan, quarantine]
+    for part in plans:
+        _refuse_unreadable(part, control)
+    _refuse_full_disk(plans)
+    account = _Account(reasons or {}, provenance or {}, control)
+    if quarantine is None:
+        with building(plan.target) as folder:
+            return _filled(plan, folder, account)
+    aside_stands = False
+    try:
+        with building(plan.target) as folder:
+            result = _filled(plan, folder, account)
+            with building(quarantine.target) as second:
+                aside = _filled(quarantine, second, account)
+            aside_stands = True
+    except BaseException:
+        if aside_stands:
+            shutil.rmtree(quarantine.target, ignore_errors=True)
+        raise
+    return replace(result, quarantine=aside)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What goes into the lists beside the samples, and who watches the writing."""
+
+    reasons: Mapping[int, Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+    control: Control
+
+
+def _filled(plan: ExportPlan, folder: Path, account: _Account) -> ExportResult:
+    """Write one dataset into a folder that is still hidden, and prove it."""
+    started, control = time.monotonic(), account.control
+    _write_samples(plan, folder, control)
+    _copy_companions(plan, folder, control)
+    written = _read_back(plan, folder, control)
+    if plan.quarantine:
+        write_quarantined(plan, account.reasons, folder)
+        check_lists(folder, {"removed.csv": plan.kept.tolist()})
+    else:
+        write_removed(plan, account.reasons, folder)
         write_kept(plan, folder)
-        _check_lists(plan, folder)
-        write_provenance(plan, written, provenance or {}, folder)
-        files, size = write_manifest(folder, written.file_sha256(control), control)
-        manifest = sha256_of(folder, MANIFEST).hex()
-        size += (folder / MANIFEST).stat().st_size
-        digest = written.digest()
-        control.check()
+        check_lists(folder, {"kept.csv": plan.kept.tolist(), "removed.csv": plan.removed.tolist()})
+    digest = written.digest()
+    files = digests_of(folder, written.file_sha256(control), control)
+    write_provenance(plan, digest, files, account.provenance, folder)
+    files["provenance.json"] = sha256_of(folder, "provenance.json")
+    size = write_manifest(folder, files)
+    manifest = sha256_of(folder, MANIFEST).hex()
+    size += (folder / MANIFEST).stat().st_size
+    control.check()
     return ExportResult(
         plan.target,
         len(plan.kept),
         len(plan.removed),
-        files + 1,
+        len(files) + 1,
         size,
         digest,
         manifest,
@@ -133,22 +178,23 @@ def _refuse_unreadable(plan: ExportPlan, control: Control) -> None:
     missing = plan.kept[~hashes[plan.kept].any(axis=1)]
     if missing.size:
         raise BadInput(
-            f"{missing.size:,} of the samples to keep cannot be read, the first is "
+            f"{missing.size:,} of the samples to write cannot be read, the first is "
             f"{plan.dataset.locator(int(missing[0]))}.",
             "The export would lack them.",
             "Give yourself permission to read them, or leave them out.",
         )
 
 
-def _refuse_full_disk(plan: ExportPlan) -> None:
+def _refuse_full_disk(plans: Sequence[ExportPlan]) -> None:
+    target, needed = plans[0].target, sum(plan.bytes for plan in plans)
     try:
-        free = shutil.disk_usage(plan.target.parent).free
+        free = shutil.disk_usage(target.parent).free
     except OSError:
         return
-    if free < plan.bytes:
+    if free < needed:
         raise CaseError(
-            f"{shown(plan.target)} was not written: the disk is too full.",
-            f"It takes about {plan.bytes / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free.",
+            f"{shown(target)} was not written: the disk is too full.",
+            f"It takes about {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free.",
             "Free space, or choose another disk.",
         )
 
@@ -185,7 +231,7 @@ def _read_back(plan: ExportPlan, folder: Path, control: Control) -> Dataset:
             "Try again, on another disk if it happens twice.",
         ) from error
     if not same:
-        raise _differs("its samples differ from those of the source")
+        raise differs("its samples differ from those of the source")
     if isinstance(source, NpzDataset):
         check_npz(source, folder / source.file.name)
     return written
@@ -220,21 +266,3 @@ def _same_labels(source: Dataset, written: Dataset, plan: ExportPlan) -> bool:
 def _names(dataset: Dataset, labels: NDArray[np.int32]) -> list[str]:
     names = [*dataset.class_names, ""]  # the last one stands for "no label", -1
     return [names[label] for label in labels.tolist()]
-
-
-def _check_lists(plan: ExportPlan, folder: Path) -> None:
-    """Prove from the lists as written: kept and removed together are the source, and disjoint."""
-    rows: list[int] = []
-    for name in ("kept.csv", "removed.csv"):
-        with open(folder / name, encoding="utf-8", newline="") as file:
-            rows += [int(row["index"]) for row in csv.DictReader(file)]
-    if sorted(rows) != list(range(len(plan.dataset))):
-        raise _differs("kept.csv and removed.csv do not add up to the source")
-
-
-def _differs(how: str) -> InspectorError:
-    return CaseError(
-        f"The export was not kept: {how}.",
-        "Something went wrong while writing or reading back.",
-        "Try again, on another disk if it happens twice.",
-    )

@@ -14,7 +14,8 @@ from inspector.api import Control
 from inspector.case import Case, SampleTable
 from inspector.errors import BadInput
 from inspector.export.cleaned import ExportResult, export_cleaned
-from inspector.export.plan import ExportPlan, plan_export
+from inspector.export.lists import export_lists
+from inspector.export.plan import ExportPlan, plan_export, plan_quarantine
 from inspector.intake.datasets import open_dataset
 
 
@@ -39,7 +40,9 @@ class _Reporting(Control):
         )
 
 
-def plan_for_case(case: Case, drop: NDArray[np.bool_], target: Path) -> ExportPlan:
+def plan_for_case(
+    case: Case, drop: NDArray[np.bool_], target: Path, control: Control | None = None
+) -> ExportPlan:
     """Return what an export of this case would write; see `plan_export` for what is refused.
 
     Parameters
@@ -50,18 +53,16 @@ def plan_for_case(case: Case, drop: NDArray[np.bool_], target: Path) -> ExportPl
         Samples to leave out.
     target : Path
         Folder to create.
+    control : Control, optional
+        Takes a cancel while the data is hashed.
     """
-    if Path(target).resolve().is_relative_to(case.derived.resolve()):
-        raise BadInput(
-            f"{target} lies among the case's derived arrays.",
-            "They are the engine's to write.",
-            f"Choose another folder, for example {case.exports / Path(target).name}.",
-        )
+    _refuse_derived(case, target)
     found = next((item for item in case.evidence() if item.role == "data"), None)
     if found is None:
         raise BadInput("There is nothing to export.", "The case was not scanned.", "Scan first.")
     # The digest makes sure that the tags belong to these very bytes.
     dataset = open_dataset(Path(found.path), split=found.details.get("split"))
+    dataset.digest(control)
     return plan_export(dataset, drop, target, digest=found.sha256)
 
 
@@ -71,6 +72,7 @@ def export_case(
     target: Path,
     *,
     tags: Sequence[str] = (),
+    quarantine: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     check: Callable[[], None] = lambda: None,
 ) -> ExportResult:
@@ -86,41 +88,92 @@ def export_case(
         Folder to create.
     tags : sequence of str
         Tags that chose ``drop``, for the record.
+    quarantine : Path, optional
+        A second folder to create, for what is left out.
     on_event : callable
         Takes progress events.
     check : callable
-        Raises `Cancelled` to stop; nothing is left under the final name then.
+        Raises `Cancelled` to stop; nothing is left under the final names then.
     """
-    plan = plan_for_case(case, drop, target)
+    control = _Reporting(on_event, check)
+    plan = plan_for_case(case, drop, target, control)
+    aside = None
+    if quarantine is not None:
+        _refuse_derived(case, quarantine)
+        aside = plan_quarantine(plan, quarantine)
     result = export_cleaned(
         plan,
         reasons=_reasons(case, plan.removed),
-        control=_Reporting(on_event, check),
-        provenance={
-            "inspector": __version__,
-            "case": case.name,
-            "journal_head": case.journal.head,
-            "dropped_tags": list(tags),
-            "evidence": [
-                {"role": item.role, "sha256": item.sha256, "size": item.size}
-                for item in case.evidence()
-            ],
-            "findings": {
-                name: {key: finding.get(key) for key in ("version", "parameters", "seed")}
-                for name, finding in case.findings().items()
-            },
-        },
+        control=control,
+        provenance=_provenance(case, tags),
+        quarantine=aside,
     )
+    more = {} if result.quarantine is None else {"quarantine": str(result.quarantine.target)}
+    _record(case, "exported", result, tags, **more)
+    return result
+
+
+def export_lists_of_case(
+    case: Case,
+    drop: NDArray[np.bool_],
+    target: Path,
+    *,
+    tags: Sequence[str] = (),
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    check: Callable[[], None] = lambda: None,
+) -> ExportResult:
+    """Write which samples a training pipeline should leave out, without data; see `export_case`."""
+    control = _Reporting(on_event, check)
+    plan = plan_for_case(case, drop, target, control)
+    result = export_lists(
+        plan,
+        reasons=_reasons(case, plan.removed),
+        control=control,
+        provenance=_provenance(case, tags),
+    )
+    _record(case, "exported", result, tags, lists_only=True)
+    return result
+
+
+def _refuse_derived(case: Case, target: Path) -> None:
+    if Path(target).resolve().is_relative_to(case.derived.resolve()):
+        raise BadInput(
+            f"{target} lies among the case's derived arrays.",
+            "They are the engine's to write.",
+            f"Choose another folder, for example {case.exports / Path(target).name}.",
+        )
+
+
+def _provenance(case: Case, tags: Sequence[str]) -> dict[str, Any]:
+    return {
+        "inspector": __version__,
+        "case": case.name,
+        "case_id": case.journal.entry(1).hash,
+        "journal_head": case.journal.head,
+        "dropped_tags": list(tags),
+        "rule": f"Samples tagged {' or '.join(tags)} are left out." if tags else "As chosen.",
+        "evidence": [
+            {"role": item.role, "sha256": item.sha256, "size": item.size}
+            for item in case.evidence()
+        ],
+        "findings": {
+            name: {key: finding.get(key) for key in ("version", "parameters", "seed")}
+            for name, finding in case.findings().items()
+        },
+    }
+
+
+def _record(case: Case, act: str, result: ExportResult, tags: Sequence[str], **more: Any) -> None:
     case.journal.append(
-        "exported",
+        act,
         target=str(result.target),
         kept=result.kept,
         removed=result.removed,
         tags=list(tags),
         digest=result.digest,
         manifest_sha256=result.manifest_sha256,
+        **more,
     )
-    return result
 
 
 def _reasons(case: Case, rows: NDArray[np.intp]) -> dict[int, dict[str, Any]]:

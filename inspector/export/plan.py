@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.errors import BadInput
+from inspector.errors import BadInput, CaseError
+from inspector.export.atomic import is_abandoned
 from inspector.export.companions import OWN_FILES, companions
 from inspector.intake.datasets.dataset import Dataset
 from inspector.intake.datasets.evidence_file import reason_of
@@ -54,6 +57,8 @@ class ExportPlan:
         Other files, links and devices that are not.
     notes : tuple of str
         What the analyst should know before writing, one sentence each.
+    quarantine : bool
+        Whether this is the set of the removed samples.
     """
 
     dataset: Dataset
@@ -64,6 +69,7 @@ class ExportPlan:
     companions: tuple[str, ...] = field(repr=False)
     left_behind: tuple[str, ...] = field(repr=False)
     notes: tuple[str, ...]
+    quarantine: bool = False
 
     @property
     def kept(self) -> NDArray[np.intp]:
@@ -138,14 +144,75 @@ def plan_export(
     )
 
 
+def plan_quarantine(plan: ExportPlan, target: str | os.PathLike[str]) -> ExportPlan:
+    """Return the plan of the set that a cleaned copy leaves out, in the same format.
+
+    Other files of the source stay with the cleaned copy.
+
+    Parameters
+    ----------
+    plan : ExportPlan
+        Of the cleaned copy.
+    target : path
+        A further folder to create, neither in nor around that of ``plan``.
+
+    Raises
+    ------
+    BadInput
+        See `plan_export`; or nothing is left out.
+    """
+    if not plan.drop.any():
+        raise BadInput(
+            "There is nothing to put into quarantine.", "No sample is left out.", "Tag samples."
+        )
+    final = _checked_target(plan.dataset, target)
+    if final == plan.target or plan.target in final.parents or final in plan.target.parents:
+        raise BadInput(
+            f"{shown(final)} lies in or around the cleaned dataset.",
+            "What was removed would be among what was kept.",
+            "Choose a folder beside it.",
+        )
+    drop = ~plan.drop
+    drop.flags.writeable = False
+    classes = _class_counts(plan.dataset, drop)
+    size = _estimated_bytes(plan.dataset, drop, [])
+    return ExportPlan(plan.dataset, drop, final, classes, size, (), (), (), quarantine=True)
+
+
 def leftovers(target: str | os.PathLike[str]) -> list[Path]:
-    """Return unfinished exports that a crash left beside a target; they can be deleted."""
+    """Return unfinished exports that a crash left beside a target; they can be deleted.
+
+    A folder that another export is writing to at this moment is none.
+    """
     path = Path(target)
-    prefix = f".{path.name}.partial-"
+    name = re.compile(re.escape(f".{path.name}.partial-") + "[0-9a-f]{8}")
     try:
-        return sorted(entry for entry in path.parent.iterdir() if entry.name.startswith(prefix))
+        found = sorted(entry for entry in path.parent.iterdir() if name.fullmatch(entry.name))
     except OSError:
         return []
+    return [entry for entry in found if is_abandoned(entry)]
+
+
+def remove_leftovers(target: str | os.PathLike[str]) -> list[Path]:
+    """Delete what `leftovers` finds and return what was deleted.
+
+    Raises
+    ------
+    CaseError
+        A folder cannot be deleted.
+    """
+    removed = []
+    for folder in leftovers(target):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise CaseError(
+                f"{shown(folder)} cannot be deleted: {reason_of(error)}.",
+                "It is what an export left that stopped half-way.",
+                "Delete it yourself.",
+            ) from None
+        removed.append(folder)
+    return removed
 
 
 def _checked_target(dataset: Dataset, target: str | os.PathLike[str]) -> Path:

@@ -10,8 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inspector import __version__
 from inspector.api import Control
+from inspector.case.canonical import valid_unicode
+from inspector.errors import CaseError
 from inspector.export.files import write_chunks
 from inspector.export.plan import ExportPlan
 from inspector.intake.datasets.dataset import Dataset
@@ -42,10 +47,7 @@ def cell(value: Any) -> Any:
 
 def write_removed(plan: ExportPlan, reasons: Mapping[int, Mapping[str, Any]], folder: Path) -> None:
     """Write ``removed.csv``: one row for each sample left out, with a column for each reason."""
-    columns: dict[str, None] = {}
-    for row in plan.removed:
-        columns.update(dict.fromkeys(map(str, reasons.get(int(row), {}))))
-    extra = [name for name in columns if name not in _COLUMNS]
+    extra = _reason_columns(plan.removed, reasons)
     rows = (
         [*_base(plan.dataset, row), *(_reason(reasons, row).get(name) for name in extra)]
         for row in plan.removed.tolist()
@@ -61,25 +63,54 @@ def write_kept(plan: ExportPlan, folder: Path) -> None:
     _write(folder / "kept.csv", (*_COLUMNS, "new_index"), rows)
 
 
+def write_quarantined(
+    plan: ExportPlan, reasons: Mapping[int, Mapping[str, Any]], folder: Path
+) -> None:
+    """Write ``removed.csv`` of a quarantine: its samples with old and new index and reasons."""
+    extra = _reason_columns(plan.kept, reasons)
+    rows = (
+        [
+            *_base(plan.dataset, row),
+            new_index,
+            *(_reason(reasons, row).get(name) for name in extra),
+        ]
+        for new_index, row in enumerate(plan.kept.tolist())
+    )
+    _write(folder / "removed.csv", (*_COLUMNS, "new_index", *extra), rows)
+
+
 def write_provenance(
-    plan: ExportPlan, written: Dataset, provenance: Mapping[str, Any], folder: Path
+    plan: ExportPlan,
+    digest: str,
+    files: Mapping[str, bytes],
+    provenance: Mapping[str, Any],
+    folder: Path,
 ) -> None:
     """Write ``provenance.json``, an in-toto Statement (v1) about the export, unsigned.
 
-    Its subjects are the two lists and the dataset as a whole (`Dataset.digest`); the caller's
-    account of the case lies under ``predicate.case``.
+    Parameters
+    ----------
+    plan : ExportPlan
+    digest : str
+        `Dataset.digest` of what was written, the first subject.
+    files : mapping of str to bytes
+        SHA-256 by relative path of every file, the further subjects.
+    provenance : mapping
+        The caller's account of the case, put under ``predicate.case``.
+    folder : Path
     """
     subjects = [
-        {"name": name, "digest": {"sha256": sha256_of(folder, name).hex()}}
-        for name in ("kept.csv", "removed.csv")
+        {"name": valid_unicode(name), "digest": {"sha256": files[name].hex()}}
+        for name in sorted(files, key=os.fsencode)
     ]
     dataset = plan.dataset
     statement = {
         "_type": STATEMENT,
-        "subject": [{"name": "dataset", "digest": {"sha256": written.digest()}}, *subjects],
+        "subject": [{"name": "dataset", "digest": {"sha256": digest}}, *subjects],
         "predicateType": PREDICATE,
         "predicate": {
             "inspector": __version__,
+            "role": "quarantine" if plan.quarantine else "cleaned",
             "format": dataset.format,
             "source_digest": dataset.digest(),
             "samples": {
@@ -99,32 +130,65 @@ def write_provenance(
     write_chunks(folder / "provenance.json", [text.encode("ascii")])
 
 
-def write_manifest(folder: Path, known: Mapping[str, bytes], control: Control) -> tuple[int, int]:
-    """Write ``manifest.sha256`` over every other file, as ``sha256sum -c`` reads it.
+def digests_of(folder: Path, known: Mapping[str, bytes], control: Control) -> dict[str, bytes]:
+    """Return the SHA-256 by relative path of every file below a folder.
 
     Parameters
     ----------
     folder : Path
         The export.
     known : mapping of str to bytes
-        SHA-256 by relative path of files that were read back already.
+        Digests of files that were read back already.
     control : Control
         Takes a cancel between files.
-
-    Returns
-    -------
-    files, size : int
-        Number of files listed, and their bytes.
     """
-    files = walk(folder).files
-    lines, size = [], 0
-    for path in sorted(files, key=os.fsencode):
+    found = {}
+    for path in walk(folder).files:
         control.check()
-        digest = known.get(path) or sha256_of(folder, path)
-        size += (folder / path).stat().st_size
-        lines.append(_manifest_line(digest.hex(), os.fsencode(path)))
+        found[path] = known.get(path) or sha256_of(folder, path)
+    return found
+
+
+def write_manifest(folder: Path, files: Mapping[str, bytes]) -> int:
+    """Write ``manifest.sha256`` over these files, as ``sha256sum -c`` reads it; return their bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        The export.
+    files : mapping of str to bytes
+        SHA-256 by relative path.
+    """
+    ordered = sorted(files, key=os.fsencode)
+    lines = [_manifest_line(files[path].hex(), os.fsencode(path)) for path in ordered]
     write_chunks(folder / MANIFEST, lines)
-    return len(files), size
+    return sum((folder / path).stat().st_size for path in ordered)
+
+
+def check_lists(folder: Path, expected: Mapping[str, Sequence[int]]) -> None:
+    """Prove from the lists as written that they name these rows, and together no row twice.
+
+    Raises
+    ------
+    CaseError
+        They do not.
+    """
+    seen: set[int] = set()
+    for name, rows in expected.items():
+        with open(folder / name, encoding="utf-8", newline="") as file:
+            found = [int(row["index"]) for row in csv.DictReader(file)]
+        if found != list(rows) or seen.intersection(found):
+            raise differs(f"{name} does not name the samples that it should")
+        seen.update(found)
+
+
+def differs(how: str) -> CaseError:
+    """Return the refusal of an export that is not what it should be when read back."""
+    return CaseError(
+        f"The export was not kept: {how}.",
+        "Something went wrong while writing or reading back.",
+        "Try again, on another disk if it happens twice.",
+    )
 
 
 def _manifest_line(digest: str, name: bytes) -> bytes:
@@ -138,6 +202,13 @@ def _base(dataset: Dataset, row: int) -> list[Any]:
     label = int(dataset.labels[row])
     name = dataset.class_names[label] if label >= 0 else ""
     return [row, dataset.locator(row), label, name, dataset.stored_sha256()[row].tobytes().hex()]
+
+
+def _reason_columns(rows: NDArray[np.intp], reasons: Mapping[int, Mapping[str, Any]]) -> list[str]:
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns.update(dict.fromkeys(map(str, reasons.get(int(row), {}))))
+    return [name for name in columns if name not in _COLUMNS]
 
 
 def _reason(reasons: Mapping[int, Mapping[str, Any]], row: int) -> dict[str, Any]:
