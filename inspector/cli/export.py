@@ -98,6 +98,12 @@ def _refuse_contradictions(
         )
     if list_only and quarantine is not None:
         raise BadInput("--list-only writes no data, --quarantine does.", "", "Give one of the two.")
+    if target is not None and quarantine is not None and target.resolve() == quarantine.resolve():
+        raise BadInput(
+            "--to and --quarantine name the same folder.",
+            "What was removed would be among what was kept.",
+            "Give two names.",
+        )
     if as_json and not preview:
         raise BadInput("--json belongs to --preview.", "", "Add --preview, or leave --json out.")
 

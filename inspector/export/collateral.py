@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ def _members(labels: NDArray[Any], classes: int) -> list[NDArray[np.intp]]:
     """Return the rows of each class, ascending."""
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(classes + 1))
-    return [order[start:end] for start, end in zip(bounds[:-1], bounds[1:])]
+    return [order[start:end] for start, end in pairwise(bounds)]
 
 
 def _split(values: NDArray[np.float64]) -> float:

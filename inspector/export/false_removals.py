@@ -17,8 +17,8 @@ def estimated_false_removals(
     p-values of good samples are uniform, so that their number, and how many of them lie below a
     threshold, can be told from the upper half of the p-values (Storey 2002, A direct approach to
     false discovery rates). The threshold is the largest p-value among the removed samples that does
-    not pass ``error_rate``, or that itself where there is none. On either side of it the removed samples count as good in the share in
-    which all samples there are.
+    not pass ``error_rate``, or that itself where there is none. On either side of it the removed
+    samples count as good in the share in which all samples there are.
 
     Parameters
     ----------
@@ -37,15 +37,16 @@ def estimated_false_removals(
     count = len(p_values)
     if not count or not removed.any():
         return 0.0
-    good = min(count, np.count_nonzero(p_values > _UPPER_HALF) / (1 - _UPPER_HALF))
+    upper = int(np.count_nonzero(p_values > _UPPER_HALF))
+    good = min(float(count), upper / (1 - _UPPER_HALF))
     supported = removed & (p_values <= error_rate)
     threshold = float(p_values[supported].max()) if supported.any() else error_rate
     below = p_values <= threshold
-    good_below = min(threshold * good, np.count_nonzero(below))
-    good_above = min(good - good_below, np.count_nonzero(~below))
+    good_below = min(threshold * good, float(np.count_nonzero(below)))
+    good_above = min(good - good_below, float(np.count_nonzero(~below)))
     total = 0.0
     for side, expected in ((below, good_below), (~below, good_above)):
-        inside = np.count_nonzero(side)
+        inside = int(np.count_nonzero(side))
         if inside:
-            total += np.count_nonzero(removed & side) * expected / inside
-    return float(total)
+            total += int(np.count_nonzero(removed & side)) * expected / inside
+    return total

@@ -30,9 +30,7 @@ def schema_of(name: str) -> dict[str, Any]:
     return schema
 
 
-def test_the_same_case_as_json_html_and_pdf(
-    tagged: Path, command: Command, tmp_path: Path
-) -> None:
+def test_the_same_case_as_json_html_and_pdf(tagged: Path, command: Command, tmp_path: Path) -> None:
     heads = []
     for ending in ("json", "html", "pdf"):
         done = command("report", tagged, "--to", tmp_path / f"r.{ending}")
@@ -80,9 +78,7 @@ def test_the_preview_writes_nothing_and_says_what_would_go(
 
 
 def test_quarantine_and_lists(tagged: Path, command: Command, tmp_path: Path) -> None:
-    done = command(
-        "export", tagged, "--to", tmp_path / "good", "--quarantine", tmp_path / "bad"
-    )
+    done = command("export", tagged, "--to", tmp_path / "good", "--quarantine", tmp_path / "bad")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "good").rglob("*.png"))) == 1455
     assert len(list((tmp_path / "bad").rglob("*.png"))) == 45

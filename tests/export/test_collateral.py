@@ -9,12 +9,12 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from report_case import put
 
 from inspector import places
 from inspector.case import Case
 from inspector.export import collateral_preview
 from inspector.export.false_removals import estimated_false_removals
+from report_case import put
 
 GOOD, POISON, VERIFIED = 900, 60, 200
 

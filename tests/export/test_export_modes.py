@@ -13,6 +13,7 @@ import pytest
 from dataset_checks import check_sums, export, rows_of, state_of
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
 from inspector.errors import BadInput, CaseError
+from inspector.export import atomic as atomic_module
 from inspector.export import (
     cleaned,
     export_cleaned,
@@ -22,7 +23,6 @@ from inspector.export import (
     plan_quarantine,
     remove_leftovers,
 )
-from inspector.export import atomic as atomic_module
 from inspector.intake.datasets import open_dataset
 
 
