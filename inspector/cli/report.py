@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -25,6 +24,7 @@ def report_command(case_path: Path, target: Path) -> None:
     from inspector.export.report import (
         check_report_target,
         html_report,
+        json_report,
         record_report,
         report_document,
         write_report,
@@ -35,7 +35,7 @@ def report_command(case_path: Path, target: Path) -> None:
         document = report_document(case)
         ending = target.suffix.lower()
         if ending == ".json":
-            content = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False).encode()
+            content = json_report(document)
         elif ending == ".html":
             content = html_report(document).encode()
         else:

@@ -108,8 +108,10 @@ def export_case(
         provenance=_provenance(case, tags),
         quarantine=aside,
     )
-    more = {} if result.quarantine is None else {"quarantine": str(result.quarantine.target)}
-    _record(case, "exported", result, tags, **more)
+    with case.transaction():
+        _record(case, "exported", result, tags)
+        if result.quarantine is not None:
+            _record(case, "quarantined", result.quarantine, tags)
     return result
 
 

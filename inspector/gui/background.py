@@ -72,10 +72,33 @@ class BackgroundJob:
         self._emit({**ending, "job": self.name})
 
 
-def start_export(case: Case, target: Path, drop: Sequence[str], emit: Emit) -> BackgroundJob:
+def start_export(
+    case: Case,
+    target: Path,
+    drop: Sequence[str],
+    emit: Emit,
+    *,
+    quarantine: Path | None = None,
+    lists_only: bool = False,
+) -> BackgroundJob:
     """Write the dataset without the samples that carry one of these tags.
 
-    The event "done" has ``kept``, ``removed`` and ``target`` in its result.
+    The event "done" has ``kept``, ``removed``, ``target`` and ``head`` (of the journal) in its
+    result.
+
+    Parameters
+    ----------
+    case : Case
+    target : Path
+        Folder to create.
+    drop : sequence of str
+        Tags.
+    emit : callable
+        Takes the events.
+    quarantine : Path, optional
+        A second folder, for what is left out.
+    lists_only : bool
+        Write lists, no data.
 
     Raises
     ------
@@ -93,12 +116,59 @@ def start_export(case: Case, target: Path, drop: Sequence[str], emit: Emit) -> B
         )
 
     def work(check: Check) -> dict[str, Any]:
-        from inspector.export import export_case
+        from inspector.export import export_case, export_lists_of_case
 
-        result = export_case(case, mask, target, tags=list(drop), on_event=emit, check=check)
-        return {"kept": result.kept, "removed": result.removed, "target": str(target)}
+        if lists_only:
+            result = export_lists_of_case(
+                case, mask, target, tags=list(drop), on_event=emit, check=check
+            )
+        else:
+            result = export_case(
+                case,
+                mask,
+                target,
+                tags=list(drop),
+                quarantine=quarantine,
+                on_event=emit,
+                check=check,
+            )
+        return {
+            "kept": result.kept,
+            "removed": result.removed,
+            "target": str(target),
+            "head": case.journal.head,
+        }
 
     return BackgroundJob("export", work, emit)
+
+
+def start_report(case: Case, target: Path, emit: Emit) -> BackgroundJob:
+    """Write a report, in place of a file of that name; the analyst has agreed to that.
+
+    The event "done" has ``target`` and ``sha256`` in its result.
+
+    Raises
+    ------
+    BadInput
+        The name or the place will not do.
+    """
+    from inspector.export.report import check_report_target
+
+    check_report_target(case, target)
+
+    def work(check: Check) -> dict[str, Any]:
+        from inspector.export.report import record_report, report_document, write_report
+        from inspector.gui.report_file import report_bytes
+
+        document = report_document(case)
+        check()
+        content = report_bytes(document, target.suffix)
+        check()
+        digest = write_report(target, content, replace=True)
+        record_report(case, target, digest, document["journal"]["head"])
+        return {"target": str(target), "sha256": digest}
+
+    return BackgroundJob("report", work, emit)
 
 
 def start_demo(folder: Path, emit: Emit) -> BackgroundJob:

@@ -1,4 +1,4 @@
-"""Write a cleaned dataset: what would go per class, where to, then progress and the outcome."""
+"""Write a cleaned dataset: what would go, where to, then progress and the outcome."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -22,9 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from inspector.errors import InspectorError
+from inspector.export import collateral_preview, leftovers, remove_leftovers
 from inspector.gui import theme
-from inspector.gui.array_table import ArrayColumn, ArrayTable, count
 from inspector.gui.chip import chip
+from inspector.gui.export_preview import ExportPreview
 from inspector.gui.path_field import PathField
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
@@ -32,6 +36,7 @@ from inspector.gui.workspace import Workspace
 DROPPED_AT_FIRST = ("poison", "suspect")
 STEPS = 1000
 _ABREAST = 4
+MODES = ("Cleaned dataset", "Cleaned dataset and quarantine", "Lists only, no data")
 
 
 class ExportDialog(QDialog):
@@ -42,32 +47,45 @@ class ExportDialog(QDialog):
         self.setWindowTitle("Export cleaned dataset")
         self._workspace = workspace
         self._running = False
+        self.mode = QComboBox(self)
         self.target = PathField("new", "New folder for the cleaned dataset", self)
+        self.quarantine = PathField("new", "New folder for the removed samples", self)
         self.tags: dict[str, QCheckBox] = {}
-        self.table = ArrayTable(self)
+        self.preview = ExportPreview(self)
         self.summary = QLabel(self)
         self.problem = QLabel(self)
+        self.leftover = QLabel(self)
+        self.tidy = QPushButton("Delete it", self)
         self.bar = QProgressBar(self)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        self.stop = QPushButton("Cancel the export", self)
         self.go = QPushButton("Export", self)
         self._build()
         self.target.changed.connect(self._check)
+        self.quarantine.changed.connect(self._check)
+        self.mode.currentIndexChanged.connect(self._on_mode)
         workspace.job_event.connect(self._on_event)
         workspace.tags_changed.connect(self.recount)
         self._suggest_target()
+        self._on_mode()
         self.recount()
 
     def _build(self) -> None:
-        for label in (self.summary, self.problem):
+        for label in (self.summary, self.problem, self.leftover):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
         self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.mode.addItems(MODES)
         self.bar.setRange(0, STEPS)
         self.bar.hide()
         self.go.setProperty("primary", True)
         self.go.setDefault(True)
+        self.buttons.addButton(self.stop, QDialogButtonBox.ButtonRole.ActionRole)
         self.buttons.addButton(self.go, QDialogButtonBox.ButtonRole.ActionRole)
+        self.stop.hide()  # The box shows what it is given.
         self.go.clicked.connect(self._on_go)
+        self.stop.clicked.connect(self._workspace.cancel_job)
+        self.tidy.clicked.connect(self._on_tidy)
         self.buttons.rejected.connect(self.reject)
         boxes = QGridLayout()
         case = self._workspace.case
@@ -81,18 +99,33 @@ class ExportDialog(QDialog):
             box.toggled.connect(self.recount)
             self.tags[kind.name] = box
             boxes.addWidget(box, at // _ABREAST, at % _ABREAST)
+        crash = QHBoxLayout()
+        crash.addWidget(self.leftover, 1)
+        crash.addWidget(self.tidy)
+        where = QGridLayout()
+        where.setColumnStretch(1, 1)
+        self._quarantine_label = QLabel("Quarantine", self)
+        for at, (name, field) in enumerate(
+            (
+                (QLabel("Write", self), self.mode),
+                (QLabel("To", self), self.target),
+                (self._quarantine_label, self.quarantine),
+            )
+        ):
+            where.addWidget(name, at, 0)
+            where.addWidget(field, at, 1)
         column = QVBoxLayout(self)
         column.setSpacing(8)
         column.addWidget(QLabel("Leave out samples tagged", self))
         column.addLayout(boxes)
-        column.addWidget(self.table, 1)
+        column.addWidget(self.preview, 1)
         column.addWidget(self.summary)
-        column.addWidget(QLabel("Write to", self))
-        column.addWidget(self.target)
+        column.addLayout(where)
+        column.addLayout(crash)
         column.addWidget(self.bar)
         column.addWidget(self.problem)
         column.addWidget(self.buttons)
-        self.resize(600, 520)
+        self.resize(700, 620)
 
     # ---- what would go --------------------------------------------------------------------------
 
@@ -110,43 +143,31 @@ class ExportDialog(QDialog):
         return mask
 
     def recount(self, _: object = None) -> None:
-        """Count again what would go, class by class."""
+        """Look again at what would go."""
         case, table = self._workspace.case, self._workspace.table
         if case is None or table is None:
+            self.preview.show_preview(None)
             self._check()
             return
-        names, labels, gone = case.class_names, table.columns["label"], self.dropped()
-
-        def per_class(rows: NDArray[np.bool_]) -> NDArray[np.intp]:
-            known = rows & (labels >= 0) & (labels < len(names))
-            return np.bincount(labels[known], minlength=len(names))
-
-        before, after = per_class(np.ones(labels.size, bool)), per_class(~gone)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(before > 0, 100.0 * (before - after) / before, np.nan)
-        alarmed = [
-            theme.VERDICT_COLOURS["medium"] if was and not left else ""
-            for was, left in zip(before, after)
-        ]
-        self.table.fill(
-            [
-                ArrayColumn("class", [plain(name, 80) for name in names], colours=alarmed),
-                ArrayColumn("before", before, count),
-                ArrayColumn("left out", before - after, count),
-                ArrayColumn("after", after, count, colours=alarmed),
-                ArrayColumn("% left out", share, _percent),
-            ]
-        )
-        total, kept = gone.size, int((~gone).sum())
-        emptied = sum(map(bool, alarmed))
+        gone = self.dropped()
+        try:
+            document = collateral_preview(case, gone, tags=self.dropped_tags())
+        except InspectorError as error:
+            self.preview.show_preview(None)
+            self.summary.setText(plain(error, 400))
+            self._check()
+            return
+        self.preview.show_preview(document)
+        samples = document["samples"]
+        emptied = sum(1 for row in document["classes"] if row["before"] and not row["after"])
         warning = (
             f" {emptied} class{'' if emptied == 1 else 'es'} would be empty." if emptied else ""
         )
         source = next((item for item in case.evidence() if item.role == "data"), None)
         place = f" The source {plain(source.path, 200)} is only read." if source else ""
         self.summary.setText(
-            f"{total - kept:,} of {total:,} samples are left out, {kept:,} are written in the "
-            f"format of the source, with removed.csv, kept.csv and manifest.sha256.{warning}{place}"
+            f"{samples['removed']:,} of {samples['before']:,} samples are left out, "
+            f"{samples['after']:,} are kept.{warning}{place}"
         )
         self._check()
 
@@ -164,6 +185,20 @@ class ExportDialog(QDialog):
             return "Every sample would be left out; tag fewer."
         if target is None:
             return "Choose a new folder."
+        places = [target]
+        if self._with_quarantine():
+            aside = self.quarantine.path()
+            if aside is None:
+                return "Choose a new folder for the quarantine."
+            if _overlap(target, aside):
+                return "The quarantine must lie beside the cleaned dataset, not in or around it."
+            places.append(aside)
+        return next(filter(None, map(self._problem_of_place, places)), "")
+
+    def _problem_of_place(self, target: Path) -> str:
+        case = self._workspace.case
+        if case is None:
+            return ""
         if os.path.lexists(target):
             return f"{plain(target)} is there already; an export never writes over anything."
         if not target.parent.is_dir():
@@ -183,6 +218,39 @@ class ExportDialog(QDialog):
         problem = self.problem_of()
         self._say("medium", problem)
         self.go.setEnabled(not problem)
+        self._look_for_leftovers()
+
+    def _with_quarantine(self) -> bool:
+        return self.mode.currentIndex() == 1
+
+    def _on_mode(self, _: object = None) -> None:
+        for widget in (self._quarantine_label, self.quarantine):
+            widget.setVisible(self._with_quarantine())
+        self._check()
+
+    def _leftovers(self) -> list[Path]:
+        targets = [self.target.path()]
+        if self._with_quarantine():
+            targets.append(self.quarantine.path())
+        return [folder for target in targets if target is not None for folder in leftovers(target)]
+
+    def _look_for_leftovers(self) -> None:
+        found = self._leftovers()
+        for widget in (self.leftover, self.tidy):
+            widget.setVisible(bool(found))
+        if found:
+            names = ", ".join(plain(folder.name, 80) for folder in found)
+            self.leftover.setText(f"An earlier export stopped half-way and left {names}.")
+
+    def _on_tidy(self) -> None:
+        try:
+            for target in (self.target.path(), self.quarantine.path()):
+                if target is not None:
+                    remove_leftovers(target)
+        except InspectorError as error:
+            self._say("error", str(error))
+            return
+        self._check()
 
     def _say(self, level: str, text: str) -> None:
         colour = theme.VERDICT_COLOURS.get(level) or theme.MESSAGE_COLOURS[level]
@@ -193,11 +261,12 @@ class ExportDialog(QDialog):
         case = self._workspace.case
         if case is None:
             return
-        number, place = 1, case.exports / "cleaned"
-        while os.path.lexists(place):
+        number, name = 1, "cleaned"
+        while any(os.path.lexists(case.exports / f"{name}{end}") for end in ("", "-quarantine")):
             number += 1
-            place = case.exports / f"cleaned-{number}"
-        self.target.set_path(place)
+            name = f"cleaned-{number}"
+        self.target.set_path(case.exports / name)
+        self.quarantine.set_path(case.exports / f"{name}-quarantine")
 
     # ---- the job --------------------------------------------------------------------------------
 
@@ -206,7 +275,13 @@ class ExportDialog(QDialog):
         if self.problem_of() or target is None:
             self._check()
             return
-        if not self._workspace.start_export(target, self.dropped_tags()):
+        started = self._workspace.start_export(
+            target,
+            self.dropped_tags(),
+            quarantine=self.quarantine.path() if self._with_quarantine() else None,
+            lists_only=self.mode.currentIndex() == 2,
+        )
+        if not started:
             self._say("error", "The export could not be started.")
             return
         self._set_running(True)
@@ -215,8 +290,10 @@ class ExportDialog(QDialog):
     def _set_running(self, running: bool) -> None:
         self._running = running
         self.bar.setVisible(running)
+        self.stop.setVisible(running)
         self.bar.setRange(0, 0)
-        for widget in (self.go, self.target, self.table, *self.tags.values()):
+        fields = (self.mode, self.target, self.quarantine, self.preview, self.tidy)
+        for widget in (self.go, *fields, *self.tags.values()):
             widget.setEnabled(not running)
 
     def _on_event(self, event: dict[str, Any]) -> None:
@@ -240,7 +317,7 @@ class ExportDialog(QDialog):
             self._say(
                 "done",
                 f"Written and read back: {kept:,} samples kept, {removed:,} left out, in "
-                f"{result.get('target', '')}",
+                f"{result.get('target', '')}. Journal head {result.get('head', '')}",
             )
             self.go.setEnabled(False)
             return
@@ -264,5 +341,6 @@ class ExportDialog(QDialog):
         super().closeEvent(event)
 
 
-def _percent(value: Any) -> str:
-    return "–" if value != value else f"{value:.1f}"
+def _overlap(one: Path, other: Path) -> bool:
+    one, other = Path(os.path.realpath(one)), Path(os.path.realpath(other))
+    return one.is_relative_to(other) or other.is_relative_to(one)

@@ -30,6 +30,7 @@ from inspector.gui.message_bar import MessageBar
 from inspector.gui.notices import Notices
 from inspector.gui.opening import Opening
 from inspector.gui.plain import plain
+from inspector.gui.report_action import ReportAction
 from inspector.gui.start_page import StartPage
 from inspector.gui.status_line import StatusLine
 from inspector.gui.workspace import Workspace
@@ -74,6 +75,7 @@ class MainWindow(QMainWindow):
         self._palette: Palette | None = None
         self._quick_look: QuickLook | None = None
         self.opening = Opening(self.workspace, self)
+        self.reports = ReportAction(self.workspace, self)
         self.start_page = StartPage(self)
         self.messages = MessageBar(self)
         self.pages = QStackedWidget(self)
@@ -237,6 +239,7 @@ class MainWindow(QMainWindow):
             "demo": opening.demo,
             "analyse": opening.analyse,
             "export": self._export,
+            "report": self.reports.ask,
             "close-case": space.close_case,
             "quit": self.close,
             "undo": space.undo,

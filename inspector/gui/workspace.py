@@ -19,7 +19,7 @@ from PySide6.QtGui import QImage
 
 from inspector.case import Case, SampleTable
 from inspector.errors import InspectorError
-from inspector.gui.background import BackgroundJob, start_demo, start_export
+from inspector.gui.background import BackgroundJob, start_demo, start_export, start_report
 from inspector.gui.evidence_watch import EvidenceWatch
 from inspector.gui.job_feed import Event, JobFeed
 from inspector.gui.plain import plain
@@ -342,12 +342,30 @@ class Workspace(ViewState):
         """Reconstruct triggers for some classes, in the background."""
         return self._start(lambda run: run.start_trigger(list(classes), **settings))
 
-    def start_export(self, target: Path, drop: Sequence[str]) -> bool:
+    def start_export(
+        self,
+        target: Path,
+        drop: Sequence[str],
+        *,
+        quarantine: Path | None = None,
+        lists_only: bool = False,
+    ) -> bool:
         """Write a cleaned dataset without the samples that carry one of the tags ``drop``."""
         case = self.case
         if case is None:
             return False
-        return self._start_aside(lambda: start_export(case, target, drop, self._feed.put))
+        return self._start_aside(
+            lambda: start_export(
+                case, target, drop, self._feed.put, quarantine=quarantine, lists_only=lists_only
+            )
+        )
+
+    def start_report(self, target: Path) -> bool:
+        """Write a report, in place of a file of that name."""
+        case = self.case
+        if case is None:
+            return False
+        return self._start_aside(lambda: start_report(case, target, self._feed.put))
 
     def start_demo(self, folder: Path) -> bool:
         """Make the evidence of the demo case in a new folder; needs no open case."""
@@ -355,7 +373,7 @@ class Workspace(ViewState):
 
     @property
     def running(self) -> str | None:
-        """Name of the job that runs: "scan", "trigger", "map", "export", "demo"."""
+        """Name of the job that runs: "scan", "trigger", "map", "export", "report", "demo"."""
         if self._aside is not None and self._aside.running:
             return self._aside.name
         return None if self.investigation is None else self.investigation.running

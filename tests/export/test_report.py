@@ -132,6 +132,26 @@ def test_error_rates_appear_with_an_audit(case: Case) -> None:
     assert "for 1 of 5 classes" in document["assessed"]["error_rate"]
 
 
+def test_notes_and_proposals_are_told_apart_from_tags(case: Case) -> None:
+    case.notes.add("Looked at all of class 4. <b>Bold</b>")
+    case.notes.add("odd", [3])
+    first = case.proposals.add([1, 2, 3], "suspect", source="detector spectral")
+    case.proposals.add([7], "mislabelled", source="list issues.csv")
+    case.proposals.reject(first.number, "they are fine")
+    document = validated(report_document(case))
+    assert [note["text"] for note in document["decided"]["notes"]] == [
+        "Looked at all of class 4. <b>Bold</b>"
+    ]
+    states = [(row["tag"], row["state"]) for row in document["assessed"]["proposals"]]
+    assert states == [("suspect", "rejected"), ("mislabelled", "open")]
+    acts = {act["act"]: act for act in document["decided"]["acts"]}
+    assert acts["proposal rejected"]["note"] == "they are fine"
+    assert acts["note"]["count"] in (0, 1)
+    assert "proposal" not in acts
+    page = html_report(document)
+    assert "&lt;b&gt;Bold&lt;/b&gt;" in page
+
+
 def test_an_empty_case_has_a_report(tmp_path: Path) -> None:
     with Case.create(tmp_path / "empty.case") as empty:
         document = validated(report_document(empty))

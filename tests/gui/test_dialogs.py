@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted_case import TARGET, copy_planted
+from planted_case import TARGET, copy_planted, put_array
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from inspector.engine.client import ScanOptions
@@ -19,6 +20,7 @@ from inspector.gui.help_dialog import KEYS, HelpDialog
 from inspector.gui.open_dialog import AnalyseDialog, OpenDialog
 from inspector.gui.path_checks import size_text
 from inspector.gui.plugins_dialog import PluginsDialog, describe
+from inspector.gui.report_action import KINDS, ReportAction
 from inspector.gui.workspace import Workspace
 
 
@@ -207,7 +209,7 @@ def export_dialog(qtbot: QtBot, space: Workspace, tag: str = "poison") -> Export
 
 
 def cell(dialog: ExportDialog, row: int, column: int) -> str:
-    return str(dialog.table.model_.index(row, column).data())
+    return str(dialog.preview.table.model_.index(row, column).data())
 
 
 def test_export_says_what_would_go(qtbot: QtBot, space: tuple[Workspace, np.ndarray]) -> None:
@@ -260,12 +262,15 @@ def test_export_follows_the_job_to_its_end(
     qtbot: QtBot, space: tuple[Workspace, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, _ = space
-    asked: list[tuple[Path, list[str]]] = []
-    monkeypatch.setattr(opened, "start_export", lambda to, drop: asked.append((to, drop)) or True)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(
+        opened, "start_export", lambda to, drop, **more: asked.append((to, drop, more)) or True
+    )
     dialog = export_dialog(qtbot, opened)
     target = dialog.target.path()
     qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
-    assert asked == [(target, ["poison"])]
+    assert asked == [(target, ["poison"], {"quarantine": None, "lists_only": False})]
+    assert dialog.stop.isVisibleTo(dialog)
     dialog.reject()
     assert "Still writing" in dialog.problem.text()
     opened.job_event.emit(
@@ -281,12 +286,138 @@ def test_failed_export_says_why(
     qtbot: QtBot, space: tuple[Workspace, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, _ = space
-    monkeypatch.setattr(opened, "start_export", lambda to, drop: True)
+    monkeypatch.setattr(opened, "start_export", lambda to, drop, **more: True)
     dialog = export_dialog(qtbot, opened)
     qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
     opened.job_event.emit({"event": "failed", "job": "export", "what": "The disk is full."})
     assert dialog.problem.text() == "The disk is full."
     assert dialog.go.isEnabled()
+
+
+def test_preview_by_cluster_needs_activation_clustering(
+    qtbot: QtBot, space: tuple[Workspace, np.ndarray]
+) -> None:
+    opened, poison = space
+    dialog = export_dialog(qtbot, opened)
+    assert not dialog.preview.by_cluster.isEnabled()
+    assert "cannot be estimated without an audit" in dialog.preview.sentence.text()
+    apart = np.where(poison, 9.0, 0.0) + np.random.default_rng(0).normal(0, 1, opened.n)
+    put_array(opened.case, "score:activation-clustering", apart.astype(np.float32))
+    dialog.recount()
+    assert dialog.preview.by_cluster.isEnabled()
+    dialog.preview.by_cluster.setChecked(True)
+    table = dialog.preview.table.model_
+    rows = [[str(table.index(at, column).data()) for column in range(5)] for at in range(10)]
+    gone = f"{int(poison.sum()):,}"
+    assert ["ship", "outer", gone, gone, "0"] in rows
+
+
+def test_quarantine_and_lists_are_asked_for(
+    qtbot: QtBot,
+    space: tuple[Workspace, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, _ = space
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        opened, "start_export", lambda to, drop, **more: asked.append(more) or False
+    )
+    dialog = export_dialog(qtbot, opened)
+    assert not dialog.quarantine.isVisibleTo(dialog)
+    dialog.mode.setCurrentIndex(1)
+    assert dialog.quarantine.isVisibleTo(dialog)
+    aside = dialog.quarantine.path()
+    dialog.quarantine.set_path(dialog.target.path() / "inside")
+    assert "must lie beside" in dialog.problem.text()
+    assert not dialog.go.isEnabled()
+    dialog.quarantine.set_path(aside)
+    qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    dialog.mode.setCurrentIndex(2)
+    qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    assert asked == [
+        {"quarantine": aside, "lists_only": False},
+        {"quarantine": None, "lists_only": True},
+    ]
+
+
+def test_a_running_export_can_be_cancelled(
+    qtbot: QtBot, space: tuple[Workspace, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, _ = space
+    stopped: list[bool] = []
+    monkeypatch.setattr(opened, "start_export", lambda to, drop, **more: True)
+    monkeypatch.setattr(opened, "cancel_job", lambda *_: stopped.append(True))
+    dialog = export_dialog(qtbot, opened)
+    assert not dialog.stop.isVisibleTo(dialog)
+    qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    dialog.stop.click()
+    assert stopped == [True]
+    opened.job_event.emit({"event": "cancelled", "job": "export"})
+    assert "nothing was written" in dialog.problem.text()
+    assert dialog.go.isEnabled()
+
+
+def test_leftovers_of_a_crash_are_offered_for_deletion(
+    qtbot: QtBot, space: tuple[Workspace, np.ndarray]
+) -> None:
+    dialog = export_dialog(qtbot, space[0])
+    assert not dialog.tidy.isVisibleTo(dialog)
+    target = dialog.target.path()
+    stale = target.with_name(f".{target.name}.partial-0123abcd")
+    stale.mkdir(parents=True)
+    dialog.target.set_path(target.with_name("other"))
+    assert not dialog.tidy.isVisibleTo(dialog)
+    dialog.target.set_path(target)
+    assert stale.name in dialog.leftover.text()
+    dialog.tidy.click()
+    assert not stale.exists()
+    assert not dialog.tidy.isVisibleTo(dialog)
+
+
+# ---- report --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".html", ".pdf", ".json"])
+def test_a_report_is_written_from_the_window(
+    qtbot: QtBot,
+    space: tuple[Workspace, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+) -> None:
+    opened, _ = space
+    window = QWidget()
+    qtbot.addWidget(window)
+    action = ReportAction(opened, window)
+    said: list[str] = []
+    opened.message.connect(lambda kind, text: said.append(text))
+    kind = next(name for name, end in KINDS.items() if end == ending)
+    answer = (str(tmp_path / "written"), kind)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: answer)
+    assert action.ask()
+    qtbot.waitUntil(lambda: any("Report written" in text for text in said), timeout=20_000)
+    start = {".html": b"<!DOCTYPE html>", ".pdf": b"%PDF-", ".json": b"{"}[ending]
+    assert (tmp_path / f"written{ending}").read_bytes().startswith(start)
+    assert opened.case.journal.entries(1)[0].act == "reported"
+
+
+def test_a_report_into_the_evidence_is_refused_in_the_window(
+    qtbot: QtBot,
+    space: tuple[Workspace, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, _ = space
+    window = QWidget()
+    qtbot.addWidget(window)
+    said: list[str] = []
+    opened.message.connect(lambda kind, text: said.append(text))
+    answer = (str(tmp_path / "source" / "r.html"), "")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: answer)
+    assert not ReportAction(opened, window).ask()
+    assert "lies in the evidence" in said[0]
+    assert not list((tmp_path / "source").iterdir())
 
 
 # ---- plugins and help ---------------------------------------------------------------------------

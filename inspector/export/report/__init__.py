@@ -6,13 +6,14 @@ document and under separate marks on the page.
 """
 
 from inspector.export.report.document import SCHEMA, report_document
-from inspector.export.report.page import html_report, print_report
+from inspector.export.report.page import html_report, json_report, print_report
 from inspector.export.report.writing import check_report_target, record_report, write_report
 
 __all__ = [
     "SCHEMA",
     "check_report_target",
     "html_report",
+    "json_report",
     "print_report",
     "record_report",
     "report_document",

@@ -27,7 +27,8 @@ def assessed(case: Case, scan: Mapping[str, Any], found: Mapping[str, Any]) -> d
     -------
     dict
         ``classes``: index, name, count, tagged, statistic, p_value, verdict, error_rate (words);
-        ``triggers``: index, name, method, significant, p_value; ``error_rate``: one sentence.
+        ``triggers``: index, name, method, significant, p_value; ``error_rate``: one sentence;
+        ``proposals``: what was proposed for tagging, and whether an analyst took it up.
     """
     tagged = _tagged_by_class(case)
     return {
@@ -43,6 +44,16 @@ def assessed(case: Case, scan: Mapping[str, Any], found: Mapping[str, Any]) -> d
         "triggers": [
             {name: row[name] for name in ("index", "name", "method", "significant", "p_value")}
             for row in found["classes"]
+        ],
+        "proposals": [
+            {
+                "number": proposal.number,
+                "tag": proposal.tag,
+                "count": proposal.count,
+                "source": proposal.source,
+                "state": proposal.state,
+            }
+            for proposal in case.proposals.all()
         ],
     }
 

@@ -10,7 +10,18 @@ import numpy as np
 from inspector.case import Case, Entry
 from inspector.case.tags import Reason
 
-_ACTS = ("tag", "untag", "undo", "redo", "exported", "note", "proposal", "proposals", "imported")
+_ACTS = (
+    "tag",
+    "untag",
+    "undo",
+    "redo",
+    "note",
+    "proposal accepted",
+    "proposal rejected",
+    "exported",
+    "quarantined",
+)
+_EXPORTS = ("exported", "quarantined")
 _MOST_ACTS = 500
 _MOST_SAMPLES = 100
 """Samples named of each group."""
@@ -23,7 +34,8 @@ def decisions(case: Case, entries: Iterable[Entry]) -> dict[str, Any]:
     -------
     dict
         ``tags`` (name, count), ``acts`` (the newest `_MOST_ACTS`, oldest first) of ``acts_total``,
-        ``groups`` (tagged samples by the act that tagged them) and ``exports``.
+        ``groups`` (tagged samples by the act that tagged them), ``notes`` on the case, and
+        ``exports``.
     """
     entries = list(entries)
     acts = [_act(entry) for entry in entries if entry.act in _ACTS]
@@ -32,7 +44,11 @@ def decisions(case: Case, entries: Iterable[Entry]) -> dict[str, Any]:
         "acts": acts[-_MOST_ACTS:],
         "acts_total": len(acts),
         "groups": _groups(case),
-        "exports": [_export(entry) for entry in entries if entry.act == "exported"],
+        "notes": [
+            {"seq": note.seq, "time": note.time, "user": note.user, "text": note.text}
+            for note in case.notes.on_case()
+        ],
+        "exports": [_export(entry) for entry in entries if entry.act in _EXPORTS],
     }
 
 
@@ -69,7 +85,10 @@ def _groups(case: Case) -> list[dict[str, Any]]:
 def _act(entry: Entry) -> dict[str, Any]:
     details = entry.details
     tag = details.get("tag")
+    listed = details.get("rows")
     count = details.get("count", details.get("removed"))
+    if count is None and isinstance(listed, list):
+        count = len(listed)
     return {
         "seq": entry.seq,
         "time": entry.time,
@@ -78,7 +97,7 @@ def _act(entry: Entry) -> dict[str, Any]:
         "tag": tag if isinstance(tag, str) else None,
         "count": count if isinstance(count, int) else None,
         "source": str(details.get("source", "") or ""),
-        "note": str(details.get("note", details.get("text", "")) or ""),
+        "note": str(details.get("note", details.get("why", "")) or ""),
     }
 
 
@@ -87,6 +106,7 @@ def _export(entry: Entry) -> dict[str, Any]:
     return {
         "seq": entry.seq,
         "time": entry.time,
+        "quarantine": entry.act == "quarantined",
         "target": str(details.get("target", "")),
         "kept": details.get("kept"),
         "removed": details.get("removed"),

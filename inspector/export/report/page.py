@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,11 @@ def html_report(document: Mapping[str, Any]) -> str:
         From `report_document`.
     """
     return _rendered("report.html.j2", document, _style("screen.css"), whole=True)
+
+
+def json_report(document: Mapping[str, Any]) -> bytes:
+    """Return the document itself as JSON, ASCII only."""
+    return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
 def print_report(document: Mapping[str, Any]) -> str:
