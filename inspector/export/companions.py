@@ -63,6 +63,24 @@ def companions(dataset: Dataset) -> tuple[list[str], list[str]]:
     return copied, [name for name, _ in found if name not in copied]
 
 
+def descriptions(dataset: Dataset, copied: list[str]) -> list[str]:
+    """Return those companions that say how the samples are to be read: names, schemas, licences.
+
+    They go along with a quarantine; other splits and other data stay with the cleaned set. A folder
+    of images needs none, since the paths hold the classes.
+    """
+    if isinstance(dataset, (ImageFolder, ManifestFolder)):
+        return []
+    metas = {file for file, _ in META.values()} if isinstance(dataset, CifarPython) else set()
+    return [
+        path
+        for path in copied
+        if (name := path.rsplit("/", 1)[-1]) in metas
+        or _TEXTS.fullmatch(name)
+        or name.lower().endswith(_DESCRIPTIONS)
+    ]
+
+
 def _beside_shards(
     dataset: ParquetImages | ArrowFolder | WebDataset,
 ) -> tuple[list[str], list[str]]:

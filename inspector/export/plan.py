@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inspector.errors import BadInput, CaseError
 from inspector.export.atomic import is_abandoned
-from inspector.export.companions import OWN_FILES, companions
+from inspector.export.companions import OWN_FILES, companions, descriptions
 from inspector.intake.datasets.dataset import Dataset
 from inspector.intake.datasets.evidence_file import reason_of
 from inspector.intake.datasets.image_folder import ImageFolder
@@ -147,7 +147,8 @@ def plan_export(
 def plan_quarantine(plan: ExportPlan, target: str | os.PathLike[str]) -> ExportPlan:
     """Return the plan of the set that a cleaned copy leaves out, in the same format.
 
-    Other files of the source stay with the cleaned copy.
+    Files that say how to read the samples go along; other splits and other files stay with the
+    cleaned copy.
 
     Parameters
     ----------
@@ -175,8 +176,9 @@ def plan_quarantine(plan: ExportPlan, target: str | os.PathLike[str]) -> ExportP
     drop = ~plan.drop
     drop.flags.writeable = False
     classes = _class_counts(plan.dataset, drop)
-    size = _estimated_bytes(plan.dataset, drop, [])
-    return ExportPlan(plan.dataset, drop, final, classes, size, (), (), (), quarantine=True)
+    along = tuple(descriptions(plan.dataset, list(plan.companions)))
+    size = _estimated_bytes(plan.dataset, drop, list(along))
+    return ExportPlan(plan.dataset, drop, final, classes, size, along, (), (), quarantine=True)
 
 
 def leftovers(target: str | os.PathLike[str]) -> list[Path]:

@@ -32,6 +32,8 @@ def make(root: Path, kind: str) -> Path:
         return write_folder(root / "folder", images, labels)
     if kind == "cifar":
         write_cifar10(root / "cifar")
+        names = "".join(f"name{at}\n" for at in range(10))
+        (root / "cifar" / "batches.meta.txt").write_text(names)
         return root / "cifar"
     if kind == "npz":
         root.mkdir(parents=True)

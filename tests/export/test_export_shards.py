@@ -33,7 +33,7 @@ from dataset_makers import (
     write_tar,
 )
 from inspector.errors import BadInput
-from inspector.export import export_cleaned, plan_export
+from inspector.export import export_cleaned, plan_export, plan_quarantine
 from inspector.intake.datasets import open_dataset
 
 N = 12
@@ -301,3 +301,37 @@ def test_a_source_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
         target.write_bytes(content)
         with pytest.raises(BadInput):
             plan_export(open_dataset(given), DROP, tmp_path / "out", digest=digest)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "manifest-csv",
+        "manifest-parquet",
+        "cifar-2",
+        "cifar-4",
+        "parquet",
+        "parquet-shards",
+        "arrow",
+        "arrow-splits",
+        "webdataset",
+    ],
+)
+def test_quarantine_holds_exactly_what_is_left_out(tmp_path: Path, form: str) -> None:
+    source = open_dataset(_make(tmp_path / "source", form), split=_split_of(form))
+    drop = np.arange(len(source)) % 4 == 1
+    plan = plan_export(source, drop, tmp_path / "good")
+    result = export_cleaned(plan, quarantine=plan_quarantine(plan, tmp_path / "bad"))
+    assert result.quarantine is not None
+    name = source.entry or ("" if source.root.is_dir() else source.root.name)
+    bad = open_dataset(tmp_path / "bad" / name, split=source.split or None)
+    assert np.array_equal(bad.stored_sha256(), source.stored_sha256()[drop])
+    assert [bad.class_names[label] for label in bad.labels] == [
+        source.class_names[label] for label in source.labels[drop]
+    ]
+    for folder in ("good", "bad"):
+        check_sums(tmp_path / folder)
+
+
+def _split_of(form: str) -> str | None:
+    return "train" if form == "arrow-splits" else None

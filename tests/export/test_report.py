@@ -32,6 +32,27 @@ from inspector.export.report.page import pictures_of
 from inspector.export.report.techniques import technique_table, techniques_for
 from report_case import HOSTILE, TARGET, N, make_case
 
+CONTENTS = {
+    "container": "torch-zip",
+    "method": "inert",
+    "verdict": "commands",
+    "summary": "Names functions that run commands: posix.system<b>. Nothing was run.",
+    "names": [
+        {
+            "name": "posix.system<b>",
+            "offset": 31,
+            "count": 1,
+            "verdict": "commands",
+            "member": "archive/data.pkl",
+        }
+    ],
+    "names_total": 1,
+    "anomalies": ["The record is doubled."],
+    "checksum_errors": [],
+    "tensors": 12,
+    "not_finite": [],
+}
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> Iterator[Case]:
@@ -178,9 +199,15 @@ def test_techniques_follow_from_findings(case: Case) -> None:
     ids = {row["id"] for row in report_document(case)["assessed"]["techniques"]}
     assert {"AML.T0020", "AML.T0018.000", "NISTAML.023", "ML02:2023", "CWE-59"} <= ids
     assert "CWE-502" not in ids
-    case.set("contents", {"unsafe": ["posix.system"]})
-    after = {row["id"] for row in report_document(case)["assessed"]["techniques"]}
-    assert after - ids >= {"CWE-502", "AML.T0011.000"}
+    model = case.get("model")
+    case.set("model", {**model, "contents": CONTENTS})
+    document = validated(report_document(case))
+    after = {row["id"] for row in document["assessed"]["techniques"]}
+    assert after - ids >= {"CWE-502", "AML.T0011.000", "AML.T0076"}
+    page = html_report(document)
+    assert "posix.system&lt;b&gt;" in page
+    assert "run commands" in page
+    assert "The record is doubled." in page
 
 
 def test_every_name_of_the_table_is_described_current_and_dated() -> None:

@@ -14,8 +14,8 @@ def model_file(case: Case) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``contents`` (what was found in the file: container, imports of a pickle, warnings; None
-        when it was not looked into) and ``signature`` (see `inspector.intake.signature`; None when
+        ``contents`` (`FileContents.as_dict` of `inspector.intake.models.contents`; None when it was
+        not looked into) and ``signature`` (see `inspector.intake.signature`; None when
         none lies beside the model or the case was made before they were read).
     """
     contents = case.get("contents") or (case.get("model") or {}).get("contents")
