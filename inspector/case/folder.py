@@ -110,6 +110,7 @@ class Case:
         try:
             held = lock.hold(place)
             opened = opening.open_for_writing(place / layout.DATABASE)
+            layout.sweep(place)
             case = cls(place, opened, held)
             case._note_opening(act)
             return case

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from inspector.case import lock, opening
@@ -16,6 +17,7 @@ DATABASE = "case.db"
 DERIVED = "derived"
 EXPORTS = "exports"
 
+_UNFINISHED = re.compile(r"\..+\.partial-[0-9a-f]{8}", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 
 
@@ -131,6 +133,21 @@ def sub_folder(parent: Path, key: str) -> Path:
             "Remove the link.",
         )
     return folder
+
+
+def sweep(place: Path) -> None:
+    """Remove what a killed process left half written; the case must be held for writing.
+
+    Arrays under a temporary name, and unfinished exports inside the case. Nothing else ever has
+    such a name, and nothing that was acknowledged does.
+    """
+    for partial in (place / DERIVED).rglob(".*.partial"):
+        if not partial.is_dir():
+            with suppress(OSError):
+                partial.unlink()
+    for unfinished in (place / EXPORTS).glob(".*.partial-*"):
+        if _UNFINISHED.fullmatch(unfinished.name) and not unfinished.is_symlink():
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def absolute(path: Path | str) -> Path:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from case_makers import describe, store
 
 from dataset_makers import write_idx
 from inspector.case import Case, SampleTable, parse_filter, ranking_document
+from inspector.case.fingerprint import fingerprint
 from inspector.intake.datasets import open_dataset
 
 
@@ -64,6 +66,48 @@ def bare_rows(folder: Path) -> None:
         plain.executemany("insert into tags values (?, 'suspect')", ((i,) for i in range(100_000)))
 
 
+def bare_reading(database: Path) -> None:
+    """What opening would cost as a plain read of the same file, every row and nothing checked."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as plain:
+        for table in ("journal", "change", "record"):
+            plain.execute(f"select * from {table}").fetchall()
+
+
+def many_files(folder: Path, count: int) -> list[Path]:
+    """Make a folder of small files."""
+    files = []
+    for at in range(count):
+        file = folder / f"class{at % 10}" / f"{at}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"%d" % at)
+        files.append(file)
+    return files
+
+
+def watching(folder: Path) -> None:
+    """Look at the evidence, and check a case."""
+    files = many_files(folder / "many", 5000)
+    bare = seconds(lambda: [file.stat() for file in files])
+    what = seconds(lambda: fingerprint(folder / "many"))
+    show("look at 5,000 files of evidence", what, "bare stat", bare)
+    with Case.open(folder / "large.case", read_only=True) as case:
+        content = [(case.derived / info.path).read_bytes() for info in case.arrays().values()]
+        bare = seconds(lambda: [hashlib.sha256(part).digest() for part in content])
+        show("verify the large case", seconds(case.verify), "SHA-256 of its arrays", bare)
+
+
+def proposing(case: Case, bare: float) -> None:
+    """Propose and accept 100,000 tags."""
+    rows = np.random.default_rng(1).permutation(case.n)[:100_000]
+    start = time.perf_counter()
+    proposal = case.proposals.add(rows, "mislabelled", source="search")
+    show("propose 100,000", time.perf_counter() - start, "plain rows in SQLite", bare)
+    assert proposal is not None
+    start = time.perf_counter()
+    case.proposals.accept(proposal.number)
+    show("accept 100,000", time.perf_counter() - start, "plain rows in SQLite", bare)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, n = Path(name), 1_000_000
@@ -73,13 +117,16 @@ def main() -> None:
             with Case.open(folder / "large.case") as case:
                 case.tags.counts()
 
-        show("open 1,000,000 samples, 1,001 acts", seconds(reopen), "one second", 1.0)
+        bare = seconds(lambda: bare_reading(folder / "large.case" / "case.db"))
+        opened = seconds(reopen)
+        show("open 1,000,000 samples, 1,001 acts", opened, "reading its rows", bare)
         with Case.open(folder / "large.case") as case:
             rows = np.random.default_rng(0).permutation(n)[:100_000]
             bare = seconds(lambda: bare_rows(folder))
             start = time.perf_counter()
             case.tags.apply(rows, "suspect")
             show("tag 100,000 at once", time.perf_counter() - start, "plain rows in SQLite", bare)
+            proposing(case, bare)
             table = SampleTable(case)
             combined = np.asarray(table.columns["combined"])
             bare = seconds(lambda: (combined > 0.2) & (combined <= 0.9))
@@ -87,6 +134,7 @@ def main() -> None:
             show("filter 1,000,000", seconds(lambda: ask(table)), "two numpy comparisons", bare)
             bare = seconds(lambda: np.argsort(-combined))
             show("rank 1,000,000", seconds(lambda: table.rank("combined")), "numpy argsort", bare)
+        watching(folder)
         large_case(folder / "medium.case", 60_000)
         with Case.open(folder / "medium.case") as case:
             document = ranking_document(case)

@@ -448,3 +448,29 @@ def test_opening_a_million_samples_is_quick(folder: Path) -> None:
             "clean": 300_000,
         }
         assert case.locator(123_456) == "class/0123456.png"
+
+
+def test_what_a_crash_left_half_written_is_swept_and_nothing_else(folder: Path) -> None:
+    with Case.create(folder) as case:
+        fill(case)
+        outside = folder.parent / "outside"
+        outside.mkdir()
+        (outside / "kept").write_bytes(b"x")
+        (case.derived / "test" / ".loss.npy.partial").write_bytes(b"half")
+        (case.derived / "test" / "partial.npy").write_bytes(b"whole")
+        for name in (".cleaned.partial-0123abcd", ".mine", "cleaned.partial-0123abcd"):
+            (case.exports / name).mkdir()
+            (case.exports / name / "file").write_bytes(b"x")
+        (case.exports / ".link.partial-0123abcd").symlink_to(outside)
+    with Case.open(folder, read_only=True):
+        assert (folder / "derived" / "test" / ".loss.npy.partial").exists()
+    with Case.open(folder) as case:
+        assert not (case.derived / "test" / ".loss.npy.partial").exists()
+        assert (case.derived / "test" / "partial.npy").exists()
+        assert sorted(path.name for path in case.exports.iterdir()) == [
+            ".link.partial-0123abcd",
+            ".mine",
+            "cleaned.partial-0123abcd",
+        ]
+        assert case.verify() == []
+    assert (outside / "kept").exists()
