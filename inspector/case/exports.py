@@ -17,6 +17,8 @@ from inspector.case.inside import files_inside, open_inside
 from inspector.case.journal import Entry
 
 MANIFEST = "manifest.sha256"
+FILE_ACT = "reported"
+"""The act that writes one file and names its SHA-256; all others write a folder."""
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)", re.DOTALL)
 _MOST = 1 << 30
 _CHUNK = 1 << 22
@@ -25,11 +27,28 @@ _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
 
 @dataclass(frozen=True)
 class Export:
-    """An export that the journal tells of: its folder and the digest of its manifest."""
+    """An export that the journal tells of.
 
-    folder: Path
-    manifest_sha256: str
+    Attributes
+    ----------
+    place : Path
+        A folder with a manifest, or one file: a report.
+    sha256 : str
+        Of the manifest, or of the file.
+    seq : int
+        Number of the journal entry.
+    is_file : bool
+    """
+
+    place: Path
+    sha256: str
     seq: int
+    is_file: bool = False
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it lies where it was written."""
+        return self.place.is_file() if self.is_file else self.place.is_dir()
 
 
 def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
@@ -44,18 +63,23 @@ def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
     """
     found: dict[Path, Export] = {}
     for entry in entries:
-        target, digest = entry.details.get("target"), entry.details.get("manifest_sha256")
+        details, is_file = entry.details, entry.act == FILE_ACT
+        target = details.get("target")
+        digest = details.get("sha256" if is_file else "manifest_sha256")
         if isinstance(target, str) and isinstance(digest, str):
-            folder = Path(target)
-            if not folder.exists() and (inside / folder.name).is_dir():
-                folder = inside / folder.name
-            found[folder] = Export(folder, digest, entry.seq)
+            place = Path(target)
+            if not place.exists() and (inside / place.name).exists():
+                place = inside / place.name
+            found[place] = Export(place, digest, entry.seq, is_file)
     return list(found.values())
 
 
 def changed_export(export: Export, check: Callable[[], None]) -> Iterator[str]:
-    """Yield what is not as it was exported, one sentence each; the folder must be there."""
-    folder = export.folder
+    """Yield what is not as it was exported, one sentence each; it must be reachable."""
+    if export.is_file:
+        yield from _changed_file(export, check)
+        return
+    folder = export.place
     where = f"The export {folder} (entry {export.seq})"
     try:
         with open_inside(folder, MANIFEST) as file:
@@ -63,7 +87,7 @@ def changed_export(export: Export, check: Callable[[], None]) -> Iterator[str]:
     except OSError as error:
         yield f"{where}: {MANIFEST} cannot be read: {error.strerror or error}."
         return
-    if hashlib.sha256(text).hexdigest() != export.manifest_sha256:
+    if hashlib.sha256(text).hexdigest() != export.sha256:
         yield f"{where}: {MANIFEST} was changed after it was written."
     present = files_inside(folder) - {MANIFEST}
     for name, digest in _listed(text):
@@ -78,6 +102,17 @@ def changed_export(export: Export, check: Callable[[], None]) -> Iterator[str]:
             yield f"{where}: {_shown(name)} was changed after it was written."
     for name in sorted(present):
         yield f"{where}: {_shown(name)} was added."
+
+
+def _changed_file(export: Export, check: Callable[[], None]) -> Iterator[str]:
+    where = f"The report {export.place} (entry {export.seq})"
+    try:
+        found = _sha256(export.place.parent, export.place.name, check)
+    except OSError as error:
+        yield f"{where} cannot be read: {error.strerror or error}."
+        return
+    if found != export.sha256:
+        yield f"{where} was changed after it was written."
 
 
 def _listed(manifest: bytes) -> Iterator[tuple[str, str]]:

@@ -224,7 +224,7 @@ class Case:
         except CaseError as error:
             yield "array", str(error)
         for export in self.exported():
-            if export.folder.is_dir():
+            if export.reachable:
                 yield from (("export", what) for what in changed_export(export, check))
 
     def exported(self) -> list[Export]:

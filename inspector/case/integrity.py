@@ -64,8 +64,8 @@ def verify_document(
     skipped = []
     exports = case.exported()
     for export in exports:
-        if not export.folder.is_dir():
-            skipped.append({"part": "export", "what": f"{export.folder} cannot be reached."})
+        if not export.reachable:
+            skipped.append({"part": "export", "what": f"{export.place} cannot be reached."})
     for one in hashed or ():
         name = f"The {one.item.role} {one.item.path}"
         if one.missing:
@@ -87,7 +87,7 @@ def verify_document(
         {
             "entries": case.journal.next_seq - 1,
             "arrays": _counted(case),
-            "exports": sum(export.folder.is_dir() for export in exports),
+            "exports": sum(export.reachable for export in exports),
             "evidence": sum(not one.missing for one in hashed or ()),
         },
         case.journal.head,

@@ -107,7 +107,7 @@ _EXPORTING = """
                 except InspectorError as error:
                     disk.fail_at(0, 0, 0)
                     assert not target.exists(), (n, code, onwards)
-                    assert not any(e.folder == target for e in case.exported())
+                    assert not any(e.place == target for e in case.exported())
             said.append(n - 1)
         assert case.verify() == []
     print(json.dumps(said))

@@ -189,7 +189,7 @@ def _kill_exports(folder: Path, kills: int) -> None:
     for _ in range(kills):
         acknowledged, done = _kill_once(_EXPORTER, folder, done, rng.uniform(0.0, 0.5))
         with _whole(folder, acknowledged) as case:
-            recorded = {export.folder.name for export in case.exported()}
+            recorded = {export.place.name for export in case.exported()}
             assert {f"cleaned {at}" for at in range(done)} <= recorded | _unrecorded(case)
         for place in (folder / "exports").iterdir():
             if place.name.startswith("."):

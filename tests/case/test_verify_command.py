@@ -155,6 +155,20 @@ def test_one_byte_of_an_export(exported: Path, name: str) -> None:
     assert name in what
 
 
+def test_one_byte_of_a_report(exported: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    done = run("report", exported, "--to", target)
+    assert done.exit_code == 0, done.output
+    assert verified(exported)[0] == 0
+    assert verified(exported)[1]["checked"]["exports"] == 2
+    kept = _flip(target, 300)
+    code, document = verified(exported)
+    assert (code, _first(document)[0]) == (1, "export")
+    assert "report.html" in _first(document)[1]
+    target.write_bytes(kept)
+    assert verified(exported)[0] == 0
+
+
 def test_files_added_to_or_taken_from_an_export(exported: Path) -> None:
     cleaned = exported / "exports" / "cleaned"
     (cleaned / "one more.png").write_bytes(b"x")
