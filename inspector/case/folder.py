@@ -18,7 +18,7 @@ from inspector.case import layout, lock, opening, verification
 from inspector.case.arrays import ArrayInfo, ArrayStore
 from inspector.case.database import Database
 from inspector.case.evidence import Evidence, EvidenceList
-from inspector.case.exports import Export, changed_export, exports_of
+from inspector.case.exports import Export, exports_of
 from inspector.case.findings import Findings
 from inspector.case.journal import Journal
 from inspector.case.notes import Notes
@@ -206,26 +206,13 @@ class Case:
 
         "schema", "journal", "record", "tag", "attachment", "array" or "export".
         """
-        entries = self.journal.entries()
-        parts = {
-            "schema": verification.changed_guards(self._database),
-            "journal": self.journal.verify(),
-            "record": verification.changed_records(self._records.every(), entries),
-            "tag": verification.changed_tags(self._database, entries),
-            "attachment": verification.changed_attachments(self._database, entries),
-        }
-        for part, found in parts.items():
-            yield from ((part, what) for what in found)
+        yield from verification.in_the_database(self._database, self.journal, self._records)
         try:
-            infos = self.arrays().values()
-            yield from (
-                ("array", what) for what in verification.changed_arrays(self.derived, infos, check)
-            )
+            arrays = list(self.arrays().values())
         except CaseError as error:
             yield "array", str(error)
-        for export in self.exported():
-            if export.reachable:
-                yield from (("export", what) for what in changed_export(export, check))
+        else:
+            yield from verification.in_the_files(self.derived, arrays, self.exported(), check)
 
     def exported(self) -> list[Export]:
         """Return the exports that the journal tells of, whether or not they can be reached."""

@@ -9,12 +9,42 @@ from pathlib import Path
 from inspector.case import schema
 from inspector.case.arrays import ArrayInfo
 from inspector.case.database import Database
-from inspector.case.journal import Entry
+from inspector.case.exports import Export, changed_export
+from inspector.case.journal import Entry, Journal
 from inspector.case.npy import open_array
-from inspector.case.records import Record
+from inspector.case.records import Record, Records
 from inspector.errors import CaseError
 
 _CHUNK = 1 << 22
+
+
+def in_the_database(
+    database: Database, journal: Journal, records: Records
+) -> Iterator[tuple[str, str]]:
+    """Yield what differs in ``case.db``, each with its part: "schema", "journal", "record" …"""
+    entries = journal.entries()
+    parts = {
+        "schema": changed_guards(database),
+        "journal": journal.verify(),
+        "record": changed_records(records.every(), entries),
+        "tag": changed_tags(database, entries),
+        "attachment": changed_attachments(database, entries),
+    }
+    for part, found in parts.items():
+        yield from ((part, what) for what in found)
+
+
+def in_the_files(
+    derived: Path,
+    arrays: Iterable[ArrayInfo],
+    exports: Iterable[Export],
+    check: Callable[[], None],
+) -> Iterator[tuple[str, str]]:
+    """Yield what differs in derived arrays and in the exports that can be reached."""
+    yield from (("array", what) for what in changed_arrays(derived, arrays, check))
+    for export in exports:
+        if export.reachable:
+            yield from (("export", what) for what in changed_export(export, check))
 
 
 def changed_guards(database: Database) -> Iterator[str]:
