@@ -135,6 +135,7 @@ class Case:
 
     def _note_opening(self, act: str) -> None:
         try:
+            self._note_interruption()
             self.journal.append(
                 act,
                 inspector=inspector.__version__,
@@ -146,6 +147,16 @@ class Case:
         except CaseError as error:
             # A full disk must not keep an analyst from what is there.
             self.problems.append(str(error))
+
+    def _note_interruption(self) -> None:
+        """Say in the journal that a scan was under way when its process ended."""
+        begun = self.journal.of_act("scan started")
+        if not begun:
+            return
+        ends = [f"scan {how}" for how in ("finished", "failed", "cancelled", "interrupted")]
+        ended = [entry.seq for act in ends for entry in self.journal.of_act(act)]
+        if begun[-1].seq > max(ended, default=0):
+            self.journal.append("scan interrupted", of=begun[-1].seq)
 
     def _upgrade(self) -> dict[str, Any]:
         former = self._database.upgraded_from

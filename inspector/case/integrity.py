@@ -18,6 +18,8 @@ from inspector.case.folder import Case
 from inspector.errors import CaseError
 
 SCHEMA = "inspector/verify/1"
+_NOTED = 20
+"""Differences that the journal names one by one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,22 @@ def _counted(case: Case) -> int:
         return len(case.arrays())
     except CaseError:
         return 0  # Named among the differences.
+
+
+def verify_and_record(
+    case: Case, hashed: Sequence[Hashed] | None, check: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Return `verify_document`, and note the outcome in the journal if it may be written to."""
+    document = verify_document(case, hashed, check)
+    if not case.read_only:
+        case.journal.append(
+            "verified",
+            whole=document["whole"],
+            head=document["journal_head"],
+            checked=document["checked"],
+            differences=[line["what"] for line in document["differences"][:_NOTED]],
+        )
+    return document
 
 
 def damage_document(path: Path, error: Damaged) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 
 from inspector.case import Case
 from inspector.case.database import Damaged
-from inspector.case.integrity import Hashed, damage_document, verify_document
+from inspector.case.integrity import Hashed, damage_document, verify_and_record
 from inspector.cli.progress import Reporter
 from inspector.engine.client.evidence import hash_evidence, record
 from inspector.engine.client.evidence import relocate as relocate_evidence
@@ -32,16 +32,9 @@ def verify_command(case_path: Path, evidence: bool, keep: bool, as_json: bool) -
     try:
         with Case.open(case_path, read_only=not keep) as case:
             hashed = _hashed(case) if evidence else None
-            document = verify_document(case, hashed)
-            if keep:
+            document = verify_and_record(case, hashed)
+            if keep and not case.read_only:
                 record(case, hashed or ())
-                case.journal.append(
-                    "verified",
-                    whole=document["whole"],
-                    head=document["journal_head"],
-                    checked=document["checked"],
-                    differences=[line["what"] for line in document["differences"][:20]],
-                )
     except Damaged as error:
         document = damage_document(case_path, error)
     if as_json:

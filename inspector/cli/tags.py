@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,15 @@ def tags_command(
 @click.command("history")
 @CASE
 @click.option("--top", type=click.IntRange(1), default=50, show_default=True, help="The newest N.")
-def history_command(case_path: Path, top: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, with all details.")
+def history_command(case_path: Path, top: int, as_json: bool) -> None:
     """Print the journal, oldest first."""
     with Case.open(case_path, read_only=True) as case:
+        if as_json:
+            entries = [asdict(entry) for entry in case.journal.entries(limit=top)]
+            document = {"entries": entries, "head": case.journal.head}
+            click.echo(json.dumps(document, ensure_ascii=True, allow_nan=False))
+            return
         for entry in case.journal.entries(limit=top):
             click.echo(f"{entry.seq:>5}  {entry.time}  {entry.user}  {entry.act}")
         click.echo(f"head {case.journal.head}")

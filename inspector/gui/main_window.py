@@ -240,6 +240,7 @@ class MainWindow(QMainWindow):
             "analyse": opening.analyse,
             "export": self._export,
             "report": self.reports.ask,
+            "verify": space.start_verify,
             "close-case": space.close_case,
             "quit": self.close,
             "undo": space.undo,

@@ -24,6 +24,7 @@ from inspector.gui.plain import plain
 from inspector.gui.selection import Selection
 from inspector.gui.thumbnails import ThumbnailCache
 from inspector.gui.unsaved_acts import UnsavedActs
+from inspector.gui.verifying import outcome, start_verify
 
 if TYPE_CHECKING:
     from inspector.engine.client import Investigation, ScanOptions
@@ -198,13 +199,20 @@ class Workspace(Judging):
             return False
         return self._start_aside(lambda: start_report(case, target, self._feed.put))
 
+    def start_verify(self) -> bool:
+        """Check journal, arrays, exports and evidence; a message tells the outcome."""
+        case = self.case
+        if case is None:
+            return False
+        return self._start_aside(lambda: start_verify(case, self._feed.put))
+
     def start_demo(self, folder: Path) -> bool:
         """Make the evidence of the demo case in a new folder; needs no open case."""
         return self._start_aside(lambda: start_demo(folder, self._feed.put))
 
     @property
     def running(self) -> str | None:
-        """Name of the job that runs: "scan", "trigger", "map", "export", "report", "demo"."""
+        """Name of the job that runs: "scan", "trigger", "map", "export", "report", "verify", "demo"."""
         if self._aside is not None and self._aside.running:
             return self._aside.name
         return None if self.investigation is None else self.investigation.running
@@ -264,6 +272,8 @@ class Workspace(Judging):
             self._stale |= {"findings", "triggers"}
             self.saved_at = dt.datetime.now().time()
         self.job_event.emit(event)
+        if kind == "done" and event.get("job") == "verify":
+            self.message.emit(*outcome(event.get("result")))
         if kind == "failed":
             parts = (str(event.get(part, "")) for part in ("what", "why", "fix"))
             self.message.emit("error", " ".join(part for part in parts if part))

@@ -222,3 +222,49 @@ def test_read_only_media_refuse_every_act_in_one_sentence(closed: Path) -> None:
                 act()
             assert "for reading only" in str(caught.value)
     assert (closed / "case.db").read_bytes() == before
+
+
+def test_commands_that_write_refuse_a_case_on_read_only_media(
+    closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.case.layout.writable", lambda path: False)
+    before = {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()}
+    for command in (
+        ("tag", closed, "--where", "combined > 0"),
+        ("untag", closed, "--tag", "poison", "--where", "combined > 0"),
+        ("undo", closed),
+        ("redo", closed),
+        ("note", closed, "x"),
+        ("tags", closed, "--define", "sticker"),
+        ("proposals", "add", closed, "--where", "combined > 0"),
+    ):
+        done = run(*command)
+        assert done.exit_code == 2, command
+        assert "for reading only" in done.output, command
+        assert len(done.output.strip().splitlines()) == 1
+    assert run("tags", closed).exit_code == 0
+    assert run("history", closed).exit_code == 0
+    assert run("verify", closed).exit_code == 0
+    assert {path: path.read_bytes() for path in closed.rglob("*") if path.is_file()} == before
+
+
+def test_the_history_as_json_has_all_details_and_the_head(closed: Path) -> None:
+    run("tag", closed, "--tag", "poison", "--why", "a stamp", "--where", "combined > 0.9")
+    document = json.loads(run("history", closed, "--json").stdout)
+    tagged = next(entry for entry in document["entries"] if entry["act"] == "tag")
+    assert tagged["details"]["note"] == "a stamp"
+    assert document["entries"][-1]["hash"] == document["head"]
+
+
+def test_a_scan_that_was_under_way_is_said_to_be_interrupted(closed: Path) -> None:
+    with Case.open(closed) as case:
+        started = case.journal.append("scan started")
+    for _ in range(2):
+        with Case.open(closed) as case:
+            (entry,) = case.journal.of_act("scan interrupted")
+            assert entry.details["of"] == started.seq
+    with Case.open(closed) as case:
+        case.journal.append("scan started")
+        case.journal.append("scan failed", reason="x")
+    with Case.open(closed) as case:
+        assert len(case.journal.of_act("scan interrupted")) == 1

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,8 @@ from inspector.errors import CaseError
 from inspector.intake.datasets import open_dataset
 
 N = 6000
+KILLS = int(os.environ.get("INSPECTOR_KILLS", "150"))
+"""How many kills the slow tests share: 300 take twice as long and were seen to lose nothing."""
 
 _TAGGER = """
     import sys
@@ -244,28 +245,27 @@ def test_a_few_kills_while_exporting(exporting: Path) -> None:
     _kill_exports(exporting, 5)
 
 
-Kills = Callable[[Path, int], None]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "kills", "longest"), [(_TAGGER, 120, 0.25), (_WINDOW, 60, 0.4)])
-def test_many_kills_while_tagging(large: Path, script: str, kills: int, longest: float) -> None:
-    _kill_taggers(script, large, kills, longest)
+@pytest.mark.parametrize(
+    ("script", "part", "longest"), [(_TAGGER, 2 / 5, 0.25), (_WINDOW, 1 / 5, 0.4)]
+)
+def test_many_kills_while_tagging(large: Path, script: str, part: float, longest: float) -> None:
+    _kill_taggers(script, large, round(KILLS * part), longest)
 
 
 @pytest.mark.slow
 def test_many_kills_of_commands(large: Path) -> None:
-    _kill_commands(large, 40)
+    _kill_commands(large, round(KILLS * 2 / 15))
 
 
 @pytest.mark.slow
 def test_many_kills_while_exporting(exporting: Path) -> None:
-    _kill_exports(exporting, 60)
+    _kill_exports(exporting, round(KILLS / 5))
 
 
 @pytest.mark.slow
 def test_many_kills_while_scanning(folder: Path, tmp_path: Path) -> None:
-    """Twenty times ``inspector scan``, killed somewhere between its start and its end."""
+    """``inspector scan``, killed somewhere between its start and its end."""
     from safetensors.torch import save_file
 
     from inspector.testing import make_case
@@ -282,7 +282,7 @@ def test_many_kills_while_scanning(folder: Path, tmp_path: Path) -> None:
     with Case.open(folder, read_only=True) as case:
         expected = np.array(case.array("score:spectral"))
     rng = random.Random(8)
-    for at in range(20):
+    for at in range(round(KILLS / 15)):
         place = folder.with_name(f"killed {at}.case")
         again = [*command[:-1], str(place)]
         with subprocess.Popen(

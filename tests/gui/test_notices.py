@@ -277,3 +277,28 @@ def test_a_case_on_another_place_still_opens(tmp_path: Path, folder: Path) -> No
     with Case.open(moved) as case:
         assert case.has_array("thumbnails")
         assert case.verify() == []
+
+
+def test_the_window_verifies_and_names_the_first_difference(
+    qtbot: QtBot, window: MainWindow, folder: Path
+) -> None:
+    def verified() -> str:
+        qtbot.waitUntil(lambda: window.workspace.running is None, timeout=30_000)
+        told: list[str] = []
+        window.workspace.message.connect(lambda _, text: told.append(text))
+        window.commands.by_id["verify"].trigger()
+        qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+        return told[0]
+
+    said = verified()
+    assert "Everything that was checked is as it was written" in said
+    (entry,) = window.workspace.case.journal.of_act("verified")
+    assert entry.details["whole"]
+    assert entry.details["head"] in said
+    path = folder / "derived" / "planted" / "p_value.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    said = verified()
+    assert "1 difference, the first in the array" in said
+    assert "p_value" in said
