@@ -31,6 +31,8 @@ _COMMANDS = {
     "rerun": "rerun",
     "export": "export",
     "report": "report",
+    "import": "interchange",
+    "export-tags": "interchange",
     "detectors": "plugins",
     "plugin": "plugins",
     "doctor": "doctor",
@@ -47,7 +49,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"inspector.cli.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

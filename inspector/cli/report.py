@@ -27,8 +27,8 @@ def report_command(case_path: Path, target: Path) -> None:
         json_report,
         record_report,
         report_document,
-        write_report,
     )
+    from inspector.export.single import write_file
 
     with Case.open(case_path) as case:
         check_report_target(case, target)
@@ -45,7 +45,7 @@ def report_command(case_path: Path, target: Path) -> None:
                 from inspector.gui.report_pdf import pdf_report
 
                 content = pdf_report(document)
-        digest = write_report(target, content)
+        digest = write_file(target, content)
         head = document["journal"]["head"]
         record_report(case, target, digest, head)
     click.echo(f"Written: {target}")

@@ -157,14 +157,15 @@ def start_report(case: Case, target: Path, emit: Emit) -> BackgroundJob:
     check_report_target(case, target)
 
     def work(check: Check) -> dict[str, Any]:
-        from inspector.export.report import record_report, report_document, write_report
+        from inspector.export.report import record_report, report_document
+        from inspector.export.single import write_file
         from inspector.gui.report_file import report_bytes
 
         document = report_document(case)
         check()
         content = report_bytes(document, target.suffix)
         check()
-        digest = write_report(target, content, replace=True)
+        digest = write_file(target, content, replace=True)
         record_report(case, target, digest, document["journal"]["head"])
         return {"target": str(target), "sha256": digest}
 

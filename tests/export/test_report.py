@@ -26,10 +26,10 @@ from inspector.export.report import (
     html_report,
     record_report,
     report_document,
-    write_report,
 )
 from inspector.export.report.page import pictures_of
 from inspector.export.report.techniques import technique_table, techniques_for
+from inspector.export.single import write_file
 from report_case import HOSTILE, TARGET, N, make_case
 
 CONTENTS = {
@@ -301,15 +301,15 @@ def test_marks_keep_fact_opinion_and_decision_apart(case: Case) -> None:
 def test_a_report_is_written_once_and_recorded(case: Case, tmp_path: Path) -> None:
     target = tmp_path / "r.html"
     head = case.journal.head
-    digest = write_report(target, b"one")
+    digest = write_file(target, b"one")
     record_report(case, target, digest, head)
     assert digest == hashlib.sha256(b"one").hexdigest()
     entry = case.journal.entries(1)[0]
     assert (entry.act, entry.details["head"], entry.details["sha256"]) == ("reported", head, digest)
     with pytest.raises(BadInput, match="already exists"):
-        write_report(target, b"two")
+        write_file(target, b"two")
     assert target.read_bytes() == b"one"
-    write_report(target, b"two", replace=True)
+    write_file(target, b"two", replace=True)
     assert target.read_bytes() == b"two"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hostile.case", "r.html"]
 

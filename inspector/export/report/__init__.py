@@ -7,7 +7,7 @@ document and under separate marks on the page.
 
 from inspector.export.report.document import SCHEMA, report_document
 from inspector.export.report.page import html_report, json_report, print_report
-from inspector.export.report.writing import check_report_target, record_report, write_report
+from inspector.export.report.writing import check_report_target, record_report
 
 __all__ = [
     "SCHEMA",
@@ -17,5 +17,4 @@ __all__ = [
     "print_report",
     "record_report",
     "report_document",
-    "write_report",
 ]
