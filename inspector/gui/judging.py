@@ -89,7 +89,22 @@ class Judging(ViewState):
 
     def tag_rows(self, rows: NDArray[Any], name: str, note: str = "") -> bool:
         """Put a tag on samples: one journal entry, one undo step."""
-        return self._edit(rows, lambda case: case.tags.apply(rows, name, note=note))
+        source = self._means(rows)
+        return self._edit(rows, lambda case: case.tags.apply(rows, name, source=source, note=note))
+
+    def propose_selection(self, name: str = "suspect") -> bool:
+        """Record the selected samples as a proposal, to be judged later."""
+        rows = self.targets()
+        source = self._means(rows)
+        return self._edit(rows, lambda case: case.proposals.add(rows, name, source=source))
+
+    def _means(self, rows: NDArray[Any]) -> str:
+        """Return by what means these rows were chosen, for the journal."""
+        chosen = self.selection
+        by_rule = chosen.origin == "histogram" and self.threshold is not None
+        if by_rule and np.array_equal(rows, chosen.rows):
+            return f"threshold rule {self.order_column} >= {self.threshold:.6g}"
+        return "manual"
 
     def untag_rows(self, rows: NDArray[Any], name: str) -> bool:
         """Take one tag off samples."""

@@ -70,6 +70,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("find-similar", "Find similar", "Select", ("S",), "samples"),
     Command("clear-tags", "Clear tags", "Tag", ("0",), "samples"),
     Command("note", "Add a note", "Tag", ("M",), "samples"),
+    Command("propose", "Propose “suspect” for later", "Tag", (), "samples"),
     Command("tag-kinds", "Kinds of tags…", "Tag", (), "case"),
     Command("search-triggers", "Search for triggers…", "Detectors", (), "samples"),
     Command("compute-map", "Compute the UMAP", "Detectors", (), "samples"),

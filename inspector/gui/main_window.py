@@ -260,6 +260,7 @@ class MainWindow(QMainWindow):
             "find-similar": lambda: space.similar_requested.emit(space.current),
             "clear-tags": space.clear_tags,
             "note": lambda: space.note_requested.emit(space.current),
+            "propose": space.propose_selection,
             "tag-kinds": self._tag_kinds,
             "search-triggers": lambda: self.focus_panel("trigger"),
             "compute-map": space.start_map,

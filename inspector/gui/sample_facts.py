@@ -131,7 +131,8 @@ def _tags(case: Case, row: int) -> Fact:
     for reason in case.tags.reasons([row]).get(row, []):
         note = f" “{plain(reason.note, 120)}”" if reason.note else ""
         when = plain(reason.time[:16].replace("T", " "))
-        said.append(f"{plain(reason.tag, 60)} · {plain(reason.user, 40)} {when} UTC{note}")
+        means = "" if reason.source == "manual" else f" · {plain(reason.source, 80)}"
+        said.append(f"{plain(reason.tag, 60)} · {plain(reason.user, 40)} {when} UTC{means}{note}")
     return Fact("tags", "\n".join(said) or "none")
 
 

@@ -302,3 +302,21 @@ def test_the_window_verifies_and_names_the_first_difference(
     said = verified()
     assert "1 difference, the first in the array" in said
     assert "p_value" in said
+
+
+def test_tags_say_by_what_means_their_samples_were_chosen(window: MainWindow) -> None:
+    space = window.workspace
+    space.set_threshold(6.5)
+    rows = np.flatnonzero(space.table.columns["combined"] >= 6.5)
+    space.select(rows, "new", "histogram")
+    assert space.propose_selection()
+    (proposal,) = space.case.proposals.all()
+    assert proposal.source == "threshold rule combined >= 6.5"
+    assert space.tag_selection("suspect")
+    row = int(space.current)
+    assert space.case.tags.reasons([row])[row][0].source == "threshold rule combined >= 6.5"
+    assert "threshold rule combined >= 6.5" in window.panels["sample"].facts.text_of("tags")
+    space.select([int(rows[0])], "new", "gallery")
+    space.tag_selection("clean")
+    reasons = space.case.tags.reasons([int(rows[0])])[int(rows[0])]
+    assert [reason.source for reason in reasons][-1] == "manual"
