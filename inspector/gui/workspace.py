@@ -270,6 +270,7 @@ class Workspace(Judging):
             self._stale.add(f"finding:{event.get('detector', '')}")
         elif kind in _ENDINGS:
             self._stale |= {"findings", "triggers"}
+            self.evidence.look()
             self.saved_at = dt.datetime.now().time()
         self.job_event.emit(event)
         if kind == "done" and event.get("job") == "verify":

@@ -113,6 +113,78 @@ _EXPORTING = """
     print(json.dumps(said))
 """
 
+_SCANNING = """
+    import hashlib
+    from inspector.case.array_files import write_array
+    from inspector.engine.client import ScanOptions, scan as steps
+    model, data = folder.parent / "model.pt", folder.parent / "data.npz"
+    options = ScanOptions(model=model, data=data)
+
+    def engine(case):
+        # What the engine answers for six samples; its files go to the same disk.
+        def arrays(**values):
+            return [{"name": name.replace("__", ":"), **write_array(
+                case.derive("engine") / f"{name}.npy", value, case.derived)}
+                for name, value in values.items()]
+
+        def run(job, **arguments):
+            ones = np.ones(6, np.float32)
+            if job == "intake":
+                spec = {"name": "small", "sha256": "ab" * 32}
+                return {
+                    "evidence": [
+                        {"role": "model", "path": str(model), "sha256": "ab" * 32, "size": 1},
+                        {"role": "data", "path": str(data), "sha256": "cd" * 32, "size": 1},
+                    ],
+                    "model": {"spec": spec, "sha256": "ab" * 32, "architecture": "small",
+                              "num_classes": 2},
+                    "dataset": {"format": "npz", "count": 6, "class_names": ["a", "b"],
+                                "digest": "cd" * 32, "notes": []},
+                    "arrays": arrays(labels=np.arange(6, dtype=np.int32) % 2),
+                }
+            if job == "signals":
+                return {"arrays": arrays(activations=np.ones((6, 3), np.float32), loss=ones,
+                                         assessed=np.ones(6, bool)),
+                        "unreadable": [[3, "truncated"]], "device": "cpu", "layer": "fc", "turned": 0,
+                        "seconds": 0.1}
+            if job == "detect":
+                return {"arrays": arrays(combined=ones, p_value=ones, score__spectral=ones),
+                        "findings": {"spectral": {"verdict": "low", "version": "1",
+                                                  "score_array": "score:spectral"}},
+                        "classes": [], "verdict": "low", "caveats": [], "calibrated": False}
+            if job == "pca":
+                return {"arrays": arrays(map__pca=np.ones((6, 2), np.float32))}
+            return {"python": "3", "packages": {"torch": "2"}}
+
+        return run
+
+    for way, (code, onwards) in enumerate(ways):
+        place, n = folder / f"{way}.case", 0
+        Case.create(place).close()
+        while True:
+            n += 1
+            with Case.open(place) as case:
+                disk.fail_at(n, code, onwards)
+                try:
+                    steps.scan(case, engine(case), options, lambda event: None, "cpu")
+                    used, error = disk.calls(), None
+                except InspectorError as refused:
+                    error = refused
+                disk.fail_at(0, 0, 0)
+                assert case.verify() == [], (n, code, onwards)
+            if error is None and used < n:
+                break
+        with Case.open(place) as case:
+            assert case.get("outcome")["verdict"] == "low"
+            assert case.unreadable() == {3: "truncated"}
+            assert set(case.arrays()) >= {"labels", "loss", "score:spectral", "map:pca"}
+            assert set(case.kept("run")) == {"signals", "detect"}
+            assert case.findings()["spectral"]["result"] == case.arrays()["score:spectral"].sha256
+            assert not list(case.derived.rglob(".*.partial"))
+        said.append(n - 1)
+    print(json.dumps(said))
+"""
+
 _WINDOW = """
     from PySide6.QtWidgets import QApplication
     from inspector.gui.notices import Notices
@@ -206,6 +278,16 @@ def test_the_window_keeps_every_act_and_offers_it_again(library: Path, made: Pat
     assert min(counted) >= 2
     with Case.open(made) as case:
         assert case.verify() == []
+
+
+def test_scanning_until_no_call_fails(library: Path, tmp_path: Path) -> None:
+    """The client's side of a scan: each failure ends it, and the next attempt goes on."""
+    for name in ("model.pt", "data.npz"):
+        (tmp_path / name).write_bytes(b"x")
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    counted = _run(library, _SCANNING, folder, folder)
+    assert min(counted) >= 10
 
 
 def test_exporting_until_no_call_fails(library: Path, folder: Path, tmp_path: Path) -> None:

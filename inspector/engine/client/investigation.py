@@ -155,16 +155,17 @@ class Investigation:
             engine.close(timeout=0.2)
             self._map_engine = None
         steps.register(self.case, result["arrays"], self._emit)
-        self.case.set("map", {"key": key})
-        keep_run(
-            self.case,
-            "map",
-            keep_environment(self.case, environment),
-            [str(item["name"]) for item in result["arrays"]],
-            device="cpu",
-            seed=seed,
-            neighbours=neighbours,
-        )
+        with self.case.transaction():
+            self.case.set("map", {"key": key})
+            keep_run(
+                self.case,
+                "map",
+                keep_environment(self.case, environment),
+                [str(item["name"]) for item in result["arrays"]],
+                device="cpu",
+                seed=seed,
+                neighbours=neighbours,
+            )
 
     def start_map(self) -> None:
         """Place the samples in the background, beside whatever else runs."""

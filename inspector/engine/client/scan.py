@@ -244,28 +244,31 @@ def signals(
             "Check that this is the data that the model was trained on.",
         )
     names = [item["name"] for item in result["arrays"]]
-    case.set(
-        "signals",
-        {
-            "key": key,
-            "arrays": names,
-            "device": result["device"],
-            "layer": result["layer"],
-            "seconds": result["seconds"],
-            "turned": result["turned"],
-        },
-    )
-    keep_run(
-        case,
-        "signals",
-        keep_environment(case, run("environment")),
-        names,
-        device=result["device"],
-        layer=result["layer"],
-        limit=options.limit,
-        sketch=options.sketch,
-        seed=options.seed,
-    )
+    environment = run("environment")
+    # Together: signals that are there are never computed again, so their run must be told too.
+    with case.transaction():
+        case.set(
+            "signals",
+            {
+                "key": key,
+                "arrays": names,
+                "device": result["device"],
+                "layer": result["layer"],
+                "seconds": result["seconds"],
+                "turned": result["turned"],
+            },
+        )
+        keep_run(
+            case,
+            "signals",
+            keep_environment(case, environment),
+            names,
+            device=result["device"],
+            layer=result["layer"],
+            limit=options.limit,
+            sketch=options.sketch,
+            seed=options.seed,
+        )
     emit({"event": "stage", "stage": stage, "state": "done"})
     return _files(case, names)
 
