@@ -44,6 +44,8 @@ class Evidence:
         ``files`` lists further files that belong to it, ``split`` names the split of a dataset.
     recorded_path : str
         Where it lay when it was added; its name in the case.
+    relative : str
+        The same, seen from the case's folder: both may have moved together.
     """
 
     role: str
@@ -53,6 +55,7 @@ class Evidence:
     mtime_ns: int = 0
     details: dict[str, Any] = field(default_factory=dict)
     recorded_path: str = ""
+    relative: str = ""
 
     @property
     def key(self) -> str:
@@ -103,8 +106,8 @@ class Look:
 class EvidenceList:
     """The evidence of one case."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, records: Records, folder: Path) -> None:
+        self._records, self._folder = records, folder
 
     def add(
         self,
@@ -126,7 +129,14 @@ class EvidenceList:
         """
         place = os.path.abspath(path)
         item = Evidence(
-            role, place, str(sha256), int(size), _modified(place), dict(details or {}), place
+            role,
+            place,
+            str(sha256),
+            int(size),
+            _modified(place),
+            dict(details or {}),
+            place,
+            os.path.relpath(place, self._folder),
         )
         known = self._records.get(KIND, item.key)
         value = {"sha256": item.sha256, "size": item.size, "details": item.details}
@@ -145,6 +155,7 @@ class EvidenceList:
                 "path": place,
                 "mtime_ns": item.mtime_ns,
                 "seen": seen or _seen(item),
+                "relative": item.relative,
                 **value,
             },
             {"role": role, "path": place, "sha256": item.sha256, "size": item.size, **former},
@@ -280,6 +291,7 @@ class EvidenceList:
                 int(value.get("mtime_ns", 0)),
                 dict(value.get("details", {})),
                 recorded,
+                str(value.get("relative", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CaseError("The evidence of this case is damaged.", f"{error!r}.") from error

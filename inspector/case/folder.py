@@ -71,7 +71,7 @@ class Case:
         self._records = Records(opened, self.journal)
         self._arrays = ArrayStore(self._records, self.derived)
         self._samples = Samples(self._records, self._arrays)
-        self._evidence = EvidenceList(self._records)
+        self._evidence = EvidenceList(self._records, path)
         self._findings = Findings(self._records)
         self.watch = Watch(self, self._evidence)
         self.tags = Tags(opened, self.journal, self._records, self._samples)

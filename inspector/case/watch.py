@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,13 @@ class Watch:
                 self._case.set("scan", {**options, item.role: moved.path})
         return moved
 
+    def candidate(self, item: Evidence) -> Path | None:
+        """Return where missing evidence lies if it has moved together with the case."""
+        if not item.relative:
+            return None
+        place = Path(os.path.normpath(self._case.path / item.relative))
+        return place if str(place) != item.path and place.exists() else None
+
     def results(self) -> list[str]:
         """Return names of everything that was concluded from the evidence."""
         case = self._case
@@ -77,11 +85,12 @@ class Watch:
             item = look.item
             name = f"The {item.role} {item.path}"
             if look.state == "missing":
+                place = self.candidate(item) or "PATH"
                 raise BadInput(
                     f"{name} is missing.",
                     f"{look.why[0].upper()}{look.why[1:]}.",
                     f"Connect its disk, or say where it lies now: inspector relocate "
-                    f"{self._case.path} --evidence {item.role} --to PATH",
+                    f"{self._case.path} --evidence {item.role} --to {place}",
                 )
             raise BadInput(
                 f"{name} has changed since the case was made.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from PySide6.QtGui import QGuiApplication
 
 from inspector.case import Case
 from inspector.case.evidence import Evidence, Look
-from inspector.errors import Cancelled, InspectorError
+from inspector.errors import BadInput, Cancelled, CaseError, InspectorError
 from inspector.gui.job_feed import Event, JobFeed
 
 Check = Callable[[], None]
@@ -133,8 +134,17 @@ def _run(
 
 
 def _settle(case: Case, check: Check, put: Callable[[Event], None]) -> None:
-    """Hash again what was touched, and tell what turned out to be changed."""
-    if all(look.state != "touched" for look in case.watch.look()):
+    """Hash again what was touched, and tell what turned out to be changed.
+
+    Evidence that has moved together with the case is found again, by its digest too.
+    """
+    looks = case.watch.look()
+    for look in looks:
+        place = case.watch.candidate(look.item) if look.state == "missing" else None
+        if place is not None:
+            with contextlib.suppress(CaseError, BadInput):  # Other bytes lie there.
+                _relocate(case, look.item, place, check, put)
+    if all(look.state != "touched" for look in looks):
         return
     from inspector.engine.client.evidence import settle_doubts
 

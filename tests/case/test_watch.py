@@ -186,3 +186,18 @@ def test_files_beside_the_named_one_are_watched(case: Case, tmp_path: Path) -> N
     assert states(case) == {"data": "unchanged"}
     labels.write_bytes(b"LABELS")
     assert states(case) == {"data": "touched"}
+
+
+def test_evidence_that_moved_together_with_the_case_is_pointed_to(
+    held: Case, evidence: Path, folder: Path, tmp_path: Path
+) -> None:
+    held.close()
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    shutil.move(folder, stick / folder.name)
+    shutil.move(evidence, stick / evidence.name)
+    with Case.open(stick / folder.name) as case:
+        (model, _) = case.evidence()
+        assert case.watch.candidate(model) == stick / "evidence" / "model.pt"
+        with pytest.raises(BadInput, match=f"--to {stick / 'evidence' / 'model.pt'}"):
+            case.watch.refuse_changed()

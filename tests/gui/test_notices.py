@@ -320,3 +320,31 @@ def test_tags_say_by_what_means_their_samples_were_chosen(window: MainWindow) ->
     space.tag_selection("clean")
     reasons = space.case.tags.reasons([int(rows[0])])[int(rows[0])]
     assert [reason.source for reason in reasons][-1] == "manual"
+
+
+def test_evidence_that_moved_together_with_the_case_is_found_on_opening(
+    qtbot: QtBot, bare: MainWindow, folder: Path, model: Path, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    shutil.move(folder, stick / folder.name)
+    shutil.move(model.parent, stick / model.parent.name)
+    assert bare.opening.open(stick / folder.name)
+    looked(qtbot, bare)
+    assert bare.workspace.case.evidence()[0].path == str(stick / "usb" / "model.pt")
+    assert not bare.notices.evidence.isVisible()
+    assert "its SHA-256 is the recorded one" in bare.messages.text
+
+
+def test_other_bytes_beside_the_case_are_not_taken_for_the_evidence(
+    qtbot: QtBot, bare: MainWindow, folder: Path, model: Path, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    (stick / "usb").mkdir(parents=True)
+    shutil.move(folder, stick / folder.name)
+    model.unlink()
+    (stick / "usb" / "model.pt").write_bytes(b"others!")
+    assert bare.opening.open(stick / folder.name)
+    looked(qtbot, bare)
+    assert bare.notices.evidence.isVisible()
+    assert bare.workspace.case.evidence()[0].path == str(model)
