@@ -31,6 +31,7 @@ from inspector.gui.judgements import ACT as _ACT
 from inspector.gui.judgements import JUDGED, fill_notes, fill_proposals, offer_judgement
 from inspector.gui.plain import plain
 from inspector.gui.trigger_results import triggers_of
+from inspector.gui.turns import soon
 from inspector.gui.workspace import Workspace
 
 ORIGIN = "case"
@@ -78,7 +79,7 @@ class CasePanel(QWidget):
         self.tree.itemActivated.connect(self._on_clicked)
         self.tree.customContextMenuRequested.connect(self._ask)
         workspace.case_changed.connect(self.refresh)
-        workspace.table_changed.connect(self.refresh)
+        workspace.table_changed.connect(lambda: soon(self, self.refresh))
         workspace.tags_changed.connect(self._fill_judgements)
         workspace.kinds_changed.connect(self._fill_judgements)
         workspace.evidence.changed.connect(self._fill_evidence)

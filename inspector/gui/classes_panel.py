@@ -16,6 +16,7 @@ from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
 from inspector.gui.selection import Mode
 from inspector.gui.trigger_results import as_number
+from inspector.gui.turns import soon
 from inspector.gui.workspace import Workspace
 
 ORIGIN = "classes"
@@ -50,7 +51,7 @@ class ClassesPanel(QWidget):
         self.stack = EmptyOr(self, split)
         self.table.picked.connect(self._on_picked)
         workspace.case_changed.connect(self._on_findings)
-        workspace.table_changed.connect(self._on_findings)
+        workspace.table_changed.connect(lambda: soon(self, self._on_findings))
         workspace.tags_changed.connect(self._later)
         workspace.selection_changed.connect(self._later)
         workspace.visible_changed.connect(self._later)

@@ -22,6 +22,7 @@ from inspector.gui import theme
 from inspector.gui.number_box import score_box
 from inspector.gui.plain import plain
 from inspector.gui.trigger_plots import log_ticks
+from inspector.gui.turns import soon
 from inspector.gui.view_state import as_numbers
 from inspector.gui.workspace import Workspace
 
@@ -91,7 +92,7 @@ class HistogramView(QWidget):
         self._line.sigDragged.connect(self._on_dragged)
         self._line.sigPositionChangeFinished.connect(self._on_dropped)
         workspace.case_changed.connect(self.reload)
-        workspace.table_changed.connect(self.reload)
+        workspace.table_changed.connect(lambda: soon(self, self.reload))
         workspace.order_changed.connect(self.reload)
         workspace.visible_changed.connect(self.recount)
         workspace.selection_changed.connect(self._on_selection)

@@ -22,6 +22,7 @@ from inspector.gui.array_table import ArrayColumn, ArrayTable, count
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
+from inspector.gui.turns import soon
 from inspector.gui.workspace import Workspace
 
 SHOWN = 2000
@@ -51,7 +52,7 @@ class HistoryPanel(QWidget):
         self.redo.clicked.connect(workspace.redo)
         self.table.picked.connect(self._on_picked)
         workspace.case_changed.connect(self._later)
-        workspace.table_changed.connect(self._later)
+        workspace.table_changed.connect(lambda: soon(self, self._later))
         workspace.tags_changed.connect(self._later)
         workspace.message.connect(self._later)
         workspace.job_event.connect(self._on_event)
@@ -139,7 +140,7 @@ class HistoryPanel(QWidget):
 
     def _on_event(self, event: dict[str, Any]) -> None:
         if event.get("event") in ("done", "failed", "cancelled", "stage", "finding"):
-            self._later()
+            soon(self, self._later)
 
     def _later(self, *_: object) -> None:
         if self.isVisible() or not self.window().isVisible():

@@ -206,7 +206,8 @@ class MainWindow(QMainWindow):
 
     def _place_panels(self) -> None:
         """Arrange the panels once they and the window are there: Qt ignores sizes before that."""
-        if self._arranged or self.middle is None or not self.isVisible():
+        whole = len(self.docks) == len(DOCKS)  # a window may be shown while they are being made
+        if self._arranged or self.middle is None or not whole or not self.isVisible():
             for dock in self.docks.values() if self._arranged else ():
                 dock.show()
             return

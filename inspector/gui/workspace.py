@@ -23,6 +23,7 @@ from inspector.gui.judging import Judging
 from inspector.gui.plain import plain
 from inspector.gui.selection import Selection
 from inspector.gui.thumbnails import ThumbnailCache
+from inspector.gui.turns import soon
 from inspector.gui.unsaved_acts import UnsavedActs
 from inspector.gui.verifying import outcome, start_verify
 
@@ -280,6 +281,10 @@ class Workspace(Judging):
             self.message.emit("error", " ".join(part for part in parts if part))
 
     def _on_delivered(self) -> None:
+        if self._stale:
+            soon(self, self._take_up)
+
+    def _take_up(self) -> None:
         stale, self._stale = self._stale, set()
         if stale:
             self._reload(stale)

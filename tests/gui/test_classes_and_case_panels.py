@@ -139,11 +139,11 @@ def test_no_verdict_calls_a_class_clean(
 
 
 def test_unassessed_classes_say_so(
-    classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
+    qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
 ) -> None:
     planted[0].case.set("outcome", None)
     planted[0].table_changed.emit({"findings"})
-    assert set(column(classes.table, "verdict")) == {NOT_ASSESSED}
+    qtbot.waitUntil(lambda: set(column(classes.table, "verdict")) == {NOT_ASSESSED})
 
 
 # ---- the tree -----------------------------------------------------------------------------------

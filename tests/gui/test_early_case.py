@@ -62,7 +62,7 @@ def test_the_map_fills_itself_when_its_array_arrives(qtbot: QtBot, workspace: Wo
     put_array(workspace.case, "map:pca", spots)
     workspace._feed.put({"event": "array", "name": "map:pca"})
     workspace._feed.deliver()
-    assert panel.canvas.isVisible()
+    qtbot.waitUntil(panel.canvas.isVisible)
     panel.canvas.grab()
     assert panel.canvas.picture is not None
     assert panel.canvas.picture.drawn == 60

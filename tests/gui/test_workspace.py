@@ -175,7 +175,7 @@ def test_a_case_that_cannot_be_opened_leaves_the_present_one(
     assert workspace.open_case(tmp_path / "placed.case")  # The same one is simply still open.
 
 
-def test_arrays_written_by_a_job_appear(workspace: Workspace) -> None:
+def test_arrays_written_by_a_job_appear(qtbot: QtBot, workspace: Workspace) -> None:
     seen: list[set[str]] = []
     workspace.table_changed.connect(seen.append)
     assert workspace.case is not None
@@ -191,6 +191,8 @@ def test_arrays_written_by_a_job_appear(workspace: Workspace) -> None:
     thread.start()
     thread.join()
     workspace._feed.deliver()
+    qtbot.waitUntil(lambda: bool(seen))
+    qtbot.wait(20)
     assert len(seen) == 1  # Two events, one refresh.
     assert "score:new" in seen[0]
     assert workspace.table is not None
