@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from inspector import places
 from inspector.gui import theme
+from inspector.gui.garbage import GarbageCollection
 from inspector.gui.main_window import MainWindow
 
 
@@ -33,6 +34,7 @@ def start(case: Path | None) -> int:
     app.setApplicationName("Inspector")
     app.setDesktopFileName("inspector")
     theme.apply(app)
+    GarbageCollection(app)
     window = MainWindow()
     app.setWindowIcon(theme.window_icon())
     former = sys.excepthook

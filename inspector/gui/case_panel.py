@@ -79,11 +79,14 @@ class CasePanel(QWidget):
         self.tree.itemActivated.connect(self._on_clicked)
         self.tree.customContextMenuRequested.connect(self._ask)
         workspace.case_changed.connect(self.refresh)
-        workspace.table_changed.connect(lambda: soon(self, self.refresh))
+        workspace.table_changed.connect(self._on_table)
         workspace.tags_changed.connect(self._fill_judgements)
         workspace.kinds_changed.connect(self._fill_judgements)
         workspace.evidence.changed.connect(self._fill_evidence)
         self.refresh()
+
+    def _on_table(self, _: object = None) -> None:
+        soon(self, self.refresh)
 
     # ---- what is shown --------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class ClassesPanel(QWidget):
         self.stack = EmptyOr(self, split)
         self.table.picked.connect(self._on_picked)
         workspace.case_changed.connect(self._on_findings)
-        workspace.table_changed.connect(lambda: soon(self, self._on_findings))
+        workspace.table_changed.connect(self._on_table)
         workspace.tags_changed.connect(self._later)
         workspace.selection_changed.connect(self._later)
         workspace.visible_changed.connect(self._later)
@@ -150,6 +150,9 @@ class ClassesPanel(QWidget):
 
     def _on_picked(self, index: int, held: Qt.KeyboardModifier) -> None:
         self.select_class(index, mode_of(held))
+
+    def _on_table(self, _: object = None) -> None:
+        soon(self, self._on_findings)
 
     def _later(self, _: object = None) -> None:
         if self.isVisible() or not self.window().isVisible():

@@ -92,7 +92,7 @@ class HistogramView(QWidget):
         self._line.sigDragged.connect(self._on_dragged)
         self._line.sigPositionChangeFinished.connect(self._on_dropped)
         workspace.case_changed.connect(self.reload)
-        workspace.table_changed.connect(lambda: soon(self, self.reload))
+        workspace.table_changed.connect(self._on_table)
         workspace.order_changed.connect(self.reload)
         workspace.visible_changed.connect(self.recount)
         workspace.selection_changed.connect(self._on_selection)
@@ -143,6 +143,9 @@ class HistogramView(QWidget):
         at = self._class_box.findData(index)
         self._class_box.setCurrentIndex(max(at, 0))
         self.recount()
+
+    def _on_table(self, _: object = None) -> None:
+        soon(self, self.reload)
 
     def reload(self, _: object = None) -> None:
         """Take up the columns and classes of the case, then count."""

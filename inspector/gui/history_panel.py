@@ -52,7 +52,7 @@ class HistoryPanel(QWidget):
         self.redo.clicked.connect(workspace.redo)
         self.table.picked.connect(self._on_picked)
         workspace.case_changed.connect(self._later)
-        workspace.table_changed.connect(lambda: soon(self, self._later))
+        workspace.table_changed.connect(self._on_table)
         workspace.tags_changed.connect(self._later)
         workspace.message.connect(self._later)
         workspace.job_event.connect(self._on_event)
@@ -141,6 +141,9 @@ class HistoryPanel(QWidget):
     def _on_event(self, event: dict[str, Any]) -> None:
         if event.get("event") in ("done", "failed", "cancelled", "stage", "finding"):
             soon(self, self._later)
+
+    def _on_table(self, _: object = None) -> None:
+        soon(self, self._later)
 
     def _later(self, *_: object) -> None:
         if self.isVisible() or not self.window().isVisible():
