@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from case_makers import fill
 from click.testing import CliRunner, Result
 
+from inspector import places
 from inspector.case import Case
 from inspector.cli import main
 from inspector.errors import BadInput, CaseError
@@ -17,6 +20,16 @@ from inspector.errors import BadInput, CaseError
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def document(schema: str, *arguments: object) -> dict[str, Any]:
+    """Return what a command prints as JSON, checked against its schema."""
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    parsed: dict[str, Any] = json.loads(done.stdout)
+    place = places.resources() / "schema" / f"{schema}.schema.json"
+    jsonschema.validate(parsed, json.loads(place.read_text()))
+    return parsed
 
 
 def test_notes_on_samples_and_on_the_case_survive_with_their_history(folder: Path) -> None:
@@ -167,7 +180,7 @@ def closed(folder: Path) -> Path:
 def test_the_command_line_judges(closed: Path) -> None:
     made = run("proposals", "add", closed, "--where", "combined >= 0.7", "--tag", "suspect")
     assert made.exit_code == 0, made.output
-    listed = json.loads(run("proposals", "list", closed, "--json").stdout)["proposals"]
+    listed = document("proposals", "proposals", "list", closed)["proposals"]
     assert [row["rows"] for row in listed] == [[1, 3, 5]]
     assert listed[0]["source"] == "threshold rule combined >= 0.7"
     number = listed[0]["number"]
@@ -177,7 +190,7 @@ def test_the_command_line_judges(closed: Path) -> None:
     assert run("proposals", "accept", closed, 99).exit_code == 2
     assert run("undo", closed).exit_code == 0
     assert run("proposals", "reject", closed, number).exit_code == 0
-    assert json.loads(run("tags", closed, "--json").stdout)["tags"][1]["count"] == 0
+    assert document("tags", "tags", closed)["tags"][1]["count"] == 0
 
 
 def test_the_command_line_tags_with_reasons_notes_and_own_kinds(closed: Path) -> None:
@@ -250,10 +263,10 @@ def test_commands_that_write_refuse_a_case_on_read_only_media(
 
 def test_the_history_as_json_has_all_details_and_the_head(closed: Path) -> None:
     run("tag", closed, "--tag", "poison", "--why", "a stamp", "--where", "combined > 0.9")
-    document = json.loads(run("history", closed, "--json").stdout)
-    tagged = next(entry for entry in document["entries"] if entry["act"] == "tag")
+    history = document("history", "history", closed)
+    tagged = next(entry for entry in history["entries"] if entry["act"] == "tag")
     assert tagged["details"]["note"] == "a stamp"
-    assert document["entries"][-1]["hash"] == document["head"]
+    assert history["entries"][-1]["hash"] == history["head"]
 
 
 def test_a_scan_that_was_under_way_is_said_to_be_interrupted(closed: Path) -> None:
