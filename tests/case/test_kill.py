@@ -100,6 +100,33 @@ _EXPORTER = """
 """
 
 
+_WINDOW_EXPORTER = """
+    import sys, time
+    from pathlib import Path
+    from PySide6.QtWidgets import QApplication
+    from inspector.gui.workspace import Workspace
+    application = QApplication(["inspector", "-platform", "offscreen"])
+    space = Workspace()
+    assert space.open_case(Path(sys.argv[1]))
+    done = int(sys.argv[2])
+    print(0, done, flush=True)
+    while True:
+        target = space.case.exports / f"cleaned {done}"
+        if not target.exists():
+            ended = []
+            space.job_event.connect(lambda event: ended.append(event.get("event")))
+            assert space.start_export(target, ["poison"])
+            while "done" not in ended:
+                assert "failed" not in ended
+                application.processEvents()
+                time.sleep(0.01)
+            while space.running is not None:
+                time.sleep(0.01)
+        done += 1
+        print(space.case.journal.next_seq - 1, done, flush=True)
+"""
+
+
 def _kill_once(script: str, folder: Path, done: int, wait: float) -> tuple[int, int]:
     """Return the last acknowledged journal entry and act of a process that was killed."""
     with subprocess.Popen(
@@ -185,10 +212,10 @@ def _kill_commands(folder: Path, kills: int) -> None:
             assert set(range(done)) <= set(tagged.tolist()), (done, tagged)
 
 
-def _kill_exports(folder: Path, kills: int) -> None:
+def _kill_exports(script: str, folder: Path, kills: int) -> None:
     rng, done = random.Random(7), 0
     for _ in range(kills):
-        acknowledged, done = _kill_once(_EXPORTER, folder, done, rng.uniform(0.0, 0.5))
+        acknowledged, done = _kill_once(script, folder, done, rng.uniform(0.0, 0.5))
         with _whole(folder, acknowledged) as case:
             recorded = {export.place.name for export in case.exported()}
             assert {f"cleaned {at}" for at in range(done)} <= recorded | _unrecorded(case)
@@ -241,13 +268,16 @@ def test_a_few_kills_of_commands(large: Path) -> None:
     _kill_commands(large, 4)
 
 
-def test_a_few_kills_while_exporting(exporting: Path) -> None:
-    _kill_exports(exporting, 5)
+@pytest.mark.parametrize("script", [_EXPORTER, _WINDOW_EXPORTER], ids=["library", "window"])
+def test_a_few_kills_while_exporting(exporting: Path, script: str) -> None:
+    _kill_exports(script, exporting, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("script", "part", "longest"), [(_TAGGER, 2 / 5, 0.25), (_WINDOW, 1 / 5, 0.4)]
+    ("script", "part", "longest"),
+    [(_TAGGER, 2 / 5, 0.25), (_WINDOW, 1 / 5, 0.4)],
+    ids=["library", "window"],
 )
 def test_many_kills_while_tagging(large: Path, script: str, part: float, longest: float) -> None:
     _kill_taggers(script, large, round(KILLS * part), longest)
@@ -259,8 +289,9 @@ def test_many_kills_of_commands(large: Path) -> None:
 
 
 @pytest.mark.slow
-def test_many_kills_while_exporting(exporting: Path) -> None:
-    _kill_exports(exporting, round(KILLS / 5))
+@pytest.mark.parametrize("script", [_EXPORTER, _WINDOW_EXPORTER], ids=["library", "window"])
+def test_many_kills_while_exporting(exporting: Path, script: str) -> None:
+    _kill_exports(script, exporting, round(KILLS / 10))
 
 
 @pytest.mark.slow
