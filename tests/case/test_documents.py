@@ -53,6 +53,8 @@ def test_a_ranking_is_most_suspicious_first(scanned: Case) -> None:
         "scores": {"spectral": 0.9, "spectral-whitened": 6.0},
         "combined": 0.99,
         "p_value": 0.001,
+        "sha256": None,
+        "pixel_sha256": None,
         "tags": ["poison", "suspect"],
     }
     assert document["samples"][1]["uri"] == "ship/\\xff3.png"
