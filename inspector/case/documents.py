@@ -175,7 +175,31 @@ def _model(case: Case) -> dict[str, Any]:
     inner = recorded.get("spec") or {}
     model = {key: recorded.get(key, inner.get(key)) for key in _MODEL}
     layer = (case.get("signals") or {}).get("layer")
-    return {**model, "layer": layer, "notes": model["notes"] or []}
+    return {
+        **model,
+        "layer": layer,
+        "notes": model["notes"] or [],
+        "candidates": recorded.get("candidates") or [],
+        "tried": recorded.get("tried") or [],
+        "output": (recorded.get("output") or {}).get("kind", "logits"),
+        "plugin": recorded.get("plugin"),
+        "spec": _spec(case, inner),
+    }
+
+
+def _spec(case: Case, model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return where the model spec lies in the case, and what of it was given, not measured."""
+    written = case.get("model_spec")
+    if not written:
+        return None
+    given = model.get("stated") or {}
+    return {
+        "file": str(case.path / written["file"]),
+        "sha256": written["sha256"],
+        "given": {"name": given["name"], "sha256": given["sha256"], "stated": given["stated"]}
+        if given.get("sha256")
+        else None,
+    }
 
 
 def _evidence(look: Look) -> dict[str, Any]:

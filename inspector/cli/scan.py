@@ -18,6 +18,7 @@ from inspector.api import VERDICTS
 from inspector.case import Case, scan_document, verdict_sentence
 from inspector.cli.progress import Reporter
 from inspector.engine.client import Investigation, ScanOptions
+from inspector.intake.models.spec import weights_file
 
 
 def open_or_create(path: Path) -> Case:
@@ -55,6 +56,19 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
         + (f", right on {accuracy:.1%} of the labels" if accuracy is not None else ""),
         markup=False,
     )
+    chosen = [row for row in model["candidates"] if row["chosen"]]
+    if chosen:
+        others = [row for row in model["candidates"] if not row["chosen"]][:3]
+        after = ", ".join(f"{row['name']} {row['score']:.0%}" for row in others)
+        console.print(
+            f"Recognised by its tensors: {chosen[0]['name']} {chosen[0]['score']:.0%}"
+            + (f"; next {after}" if after else "")
+            + f". Settings measured: {len(model['tried'])}.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if model["spec"]:
+        console.print(f"Model spec: {model['spec']['file']}", markup=False, soft_wrap=True)
     table = Table("class", "samples", "statistic", "p-value", "verdict", box=None, pad_edge=False)
     rows = sorted(
         document["classes"],
@@ -78,6 +92,15 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
 
 
+def _model_file(model: Path | None, spec: Path | None) -> Path:
+    """Return the model that is given, or the one that the spec names."""
+    if model is not None:
+        return model
+    if spec is None:
+        raise click.UsageError("Missing option '--model' (or a '--spec' that names the file).")
+    return weights_file(spec)
+
+
 def _names(value: str | None) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if value else None
 
@@ -88,12 +111,15 @@ _PATH = click.Path(path_type=Path)
 def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--model", type=_PATH, required=True, help="Suspect model file."),
+            click.option("--model", type=_PATH, help="Suspect model file; else the spec names it."),
             click.option("--data", type=_PATH, required=True, help="Its training data."),
             click.option("--split", help="Split of the data to scan; else the training split."),
             click.option("--case", "case_path", type=_PATH, required=True, help="Case folder."),
             click.option("--arch", help="Architecture by name; else recognised."),
             click.option("--classes", type=int, help="Number of classes; else read off."),
+            click.option(
+                "--spec", type=_PATH, help="Model spec (TOML): what it states is not measured."
+            ),
             click.option("--reference", type=_PATH, help="A trusted dataset."),
             click.option("--verified", type=_PATH, help="Ids of samples verified one by one."),
             click.option("--detectors", help="Ids, separated by commas."),
@@ -115,12 +141,13 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--fail-on", type=click.Choice(VERDICTS[1:]), help="Exit 1 at this verdict or above.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def scan_command(
-    model: Path,
+    model: Path | None,
     data: Path,
     split: str | None,
     case_path: Path,
     arch: str | None,
     classes: int | None,
+    spec: Path | None,
     reference: Path | None,
     verified: Path | None,
     detectors: str | None,
@@ -137,11 +164,12 @@ def scan_command(
     The same command goes on where an interrupted one stopped.
     """
     options = ScanOptions(
-        model=model,
+        model=_model_file(model, spec),
         data=data,
         split=split,
         arch=arch,
         classes=classes,
+        spec=spec,
         reference=reference,
         verified=verified,
         detectors=_names(detectors),

@@ -17,10 +17,9 @@ from inspector.detectors.loading import (
     NotADetector,
     checked_info,
     detectors_in,
-    digest_of,
-    execute,
     factory_of,
 )
+from inspector.dropins import digest_of, drop_ins, execute
 from inspector.places import bundled_plugins, user_plugins
 
 GROUP = "inspector.detectors"
@@ -101,6 +100,8 @@ def load_file(path: Path, origin: str = "plugin folder") -> list[Entry]:
         raise
     except BaseException as error:
         return [_broken(error, origin, path, _digest_or_nothing(path))]
+    if hasattr(module, "ARCHITECTURES") and not hasattr(module, "DETECTORS"):
+        return []  # it offers networks instead, which `intake.models` looks for
     try:
         candidates = detectors_in(module)
     except Exception as error:
@@ -143,15 +144,12 @@ def _from_packages() -> Iterator[Entry]:
 def _from_folder(folder: Path) -> Iterator[Entry]:
     origin = "user folder" if folder == user_plugins() else "plugin folder"
     try:
-        found = sorted(folder.iterdir()) if folder.exists() else []
+        found = list(drop_ins(folder))
     except OSError as error:
         yield _broken(error, origin, folder, "")
         return
     for path in found:
-        if path.name.startswith((".", "_", "test_")) or path.name == "conftest.py":
-            continue
-        if path.suffix == ".py" or (path / "__init__.py").is_file():
-            yield from load_file(path, origin)
+        yield from load_file(path, origin)
 
 
 def _entry(candidate: Any, origin: str, file: Path | None, sha256: str) -> Entry:

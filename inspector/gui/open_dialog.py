@@ -72,13 +72,14 @@ class OpenDialog(QDialog):
             "either", "A trusted dataset, for trigger search (optional)", self
         )
         self.verified = PathField("file", "Ids of samples verified one by one (optional)", self)
+        self.spec = PathField("file", "What is known of the model, as TOML (optional)", self)
         self.problem = QLabel(self)
         self.summary = QLabel(self)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
         self.go = QPushButton("Analyse", self)
         self._build()
         self._prefill(model, data)
-        for field in (self.model, self.data, self.case, self.reference, self.verified):
+        for field in self._paths():
             field.changed.connect(self._check)
         self.case.line.textEdited.connect(self._on_case_typed)
         self.model.changed.connect(self._suggest_case)
@@ -86,6 +87,9 @@ class OpenDialog(QDialog):
         self.detectors.textChanged.connect(self._check)
         self._suggest_case()
         self._check()
+
+    def _paths(self) -> tuple[PathField, ...]:
+        return (self.model, self.data, self.case, self.reference, self.verified, self.spec)
 
     def _build(self) -> None:
         for label in (self.problem, self.summary):
@@ -109,6 +113,7 @@ class OpenDialog(QDialog):
         for name, field in (
             ("Architecture", self.arch),
             ("Classes", self.classes),
+            ("Model spec", self.spec),
             ("Layer", self.layer),
             ("Detectors", self.detectors),
             ("Reference", self.reference),
@@ -152,6 +157,7 @@ class OpenDialog(QDialog):
         self.data.set_path(options.data)
         self.reference.set_path(options.reference)
         self.verified.set_path(options.verified)
+        self.spec.set_path(options.spec)
         self.arch.setText(options.arch or "")
         self.layer.setText(options.layer or "")
         self.detectors.setText(", ".join(options.detectors or ()))
@@ -176,6 +182,7 @@ class OpenDialog(QDialog):
             limit=self.limit.value() or None,
             device=self.device.currentText(),
             seed=self.seed.value(),
+            spec=self.spec.path(),
         )
 
     def _detector_ids(self) -> list[str]:
@@ -198,7 +205,11 @@ class OpenDialog(QDialog):
             return f"There is nothing at {plain(data)}."
         if not os.access(data, os.R_OK):
             return f"You may not read {plain(data)}."
-        for name, path in (("reference", self.reference.path()), ("list", self.verified.path())):
+        for name, path in (
+            ("reference", self.reference.path()),
+            ("list", self.verified.path()),
+            ("model spec", self.spec.path()),
+        ):
             if path is not None and not path.exists():
                 return f"There is no {name} at {plain(path)}."
         odd = [part for part in self._detector_ids() if not _DETECTOR.fullmatch(part)]

@@ -97,7 +97,11 @@ def test_the_gpu_engine_reads_the_cleaned_copy_alone(
     assert options.model in strict.read
     assert options.model not in gpu.read
     assert [job for job, _ in strict.asked] == ["intake", "clean", "detect"]
-    assert strict.asked[1][1] == {"model": str(options.model), "sha256": "a" * 64}
+    assert strict.asked[1][1] == {
+        "model": str(options.model),
+        "sha256": "a" * 64,
+        "spec": {"sha256": "a" * 64},
+    }
     assert [job for job, _ in gpu.asked] == ["signals"]
     assert gpu.asked[0][1]["cleaned"]["path"] == "/case/cleaned.safetensors"
     assert [row["device"] for row in rows] == ["cpu", "cuda"]
@@ -124,13 +128,18 @@ def test_the_cleaned_copy_gives_the_same_answers(tmp_path: Path) -> None:
     strict.start()
     strict.wait_ready()
     try:
-        found = asked(strict, "intake", model=str(model), data=str(data), choice={})
+        # Read as a spec states: the copy has the network's names already.
+        weights = {"select": "model", "strip_prefix": ["module."], "container": "state_dict"}
+        stated = {"stated": {"weights": weights}}
+        choice = {"stated": stated}
+        found = asked(strict, "intake", model=str(model), data=str(data), choice=choice)
         common = {"model": str(model), "data": str(data)}
         common["choice"] = {"spec": found["model"]["spec"]}
         asked(strict, "signals", folder="strict", **common)
         with pytest.raises(InspectorError, match="has changed"):
             asked(strict, "clean", model=str(model), sha256="0" * 64)
-        cleaned = asked(strict, "clean", model=str(model), sha256=found["model"]["sha256"])
+        examined = {"sha256": found["model"]["sha256"], "spec": found["model"]["spec"]}
+        cleaned = asked(strict, "clean", model=str(model), **examined)
         other = Engine(derived, read=[data])
         other.start()
         other.wait_ready()

@@ -9,13 +9,27 @@ from torch import nn
 
 from inspector.errors import BadInput
 from inspector.intake.models import build_network, recognise
+from inspector.intake.models.networks.canonical import canonical
 from inspector.intake.models.networks.plain_cnn import PlainCNN
 from inspector.intake.models.networks.preact_resnet import PreActResNet
 from inspector.intake.models.networks.resnet_small import SmallResNet
 from inspector.intake.models.networks.vgg_bn import VGGBN
 from inspector.intake.models.networks.wide_resnet import WideResNet
-from inspector.intake.models.signatures import TABLE, signatures, write_table
-from inspector.intake.models.torchvision_models import build_torchvision, list_names
+from inspector.intake.models.ranking import likenesses
+from inspector.intake.models.signatures import (
+    TABLE,
+    builtin_entry,
+    builtin_names,
+    signatures,
+    table,
+    torchvision_entry,
+    write_table,
+)
+from inspector.intake.models.torchvision_models import (
+    build_torchvision,
+    list_names,
+    without_storage,
+)
 from inspector.places import resources
 
 
@@ -52,6 +66,52 @@ def test_every_torchvision_network_by_its_weights_alone(name):
     assert candidates[0].family == "torchvision"
     assert candidates[0].num_classes == 43
     assert candidates[0].in_channels == 1
+
+
+@pytest.mark.parametrize("name", sorted(builtin_names()))
+def test_every_built_in_network_by_its_weights_alone(name):
+    made = without_storage(canonical(num_classes=43)[name])
+    candidates = recognise(made.state_dict())
+    assert [candidate.name for candidate in candidates] == [name]
+    assert candidates[0].family == "builtin"
+    assert (candidates[0].num_classes, candidates[0].in_channels) == (43, 3)
+
+
+def test_the_table_covers_every_network_that_is_built_in():
+    assert builtin_names() == sorted(canonical())
+    wanted = {"resnet50_small", "preact_resnet18", "wide_resnet28_10", "vgg16_bn_small"}
+    wanted |= {f"resnet{depth}" for depth in (20, 32, 44, 56, 110)} | {"vgg6_bn_small", "plain_cnn"}
+    assert wanted <= set(builtin_names())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "mobilenet_v3_small", "squeezenet1_1"])
+def test_the_generator_gives_what_ships_for_torchvision(name):
+    entry, shipped = torchvision_entry(name), signatures()[name]
+    assert {key: tuple(shape) for key, shape in entry["shapes"].items()} == shipped.shapes
+    assert (set(entry["head"]), entry["stem"]) == (shipped.head, shipped.stem)
+
+
+@pytest.mark.parametrize("name", ["resnet110", "wide_resnet28_10", "vgg6_bn_small", "mlp"])
+def test_the_generator_gives_what_ships_for_built_in_networks(name):
+    shipped = next(one for one in table() if (one.family, one.name) == ("builtin", name))
+    entry = builtin_entry(name)
+    assert {key: tuple(shape) for key, shape in entry["shapes"].items()} == shipped.shapes
+    assert (set(entry["head"]), entry["stem"]) == (shipped.head, shipped.stem)
+
+
+def test_likenesses_are_ranked_with_scores():
+    shapes = {key: tuple(value.shape) for key, value in from_table("resnet34", 43).items()}
+    ranked = likenesses(shapes)
+    assert ranked[0].name == "resnet34"
+    assert ranked[0].score == 1.0
+    assert ranked[0].differs == ()
+    assert ranked[1].score < 0.9
+    assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
+    shapes["conv1.weight"] = (64, 3, 3, 3)
+    nearest = likenesses(shapes)[0]
+    assert nearest.name == "resnet34"
+    assert 0.95 < nearest.score < 1
+    assert nearest.differs == ("conv1.weight is 64×3×3×3, not 64×3×7×7",)
 
 
 def test_the_table_lists_what_torchvision_has():
@@ -216,7 +276,7 @@ def test_an_architecture_that_does_not_match():
     assert "\n" not in text
     assert "not those of resnet18" in text
     assert "mobilenet_v2" in refused.value.fix
-    assert refused.value.why == "resnet18 has 'conv1.weight', which is not among them."
+    assert refused.value.why.startswith("Against resnet18: conv1.weight is missing;")
 
 
 def test_a_small_resnet_under_its_common_name():
@@ -224,7 +284,7 @@ def test_a_small_resnet_under_its_common_name():
     assert recognise(weights, "ResNet-18")[0].name == "resnet18_small"
     with pytest.raises(BadInput, match="not those of resnet34") as refused:
         recognise(weights, "resnet34")
-    assert refused.value.why == "'conv1.weight' is 64×3×3×3; resnet34 has 64×3×7×7."
+    assert "Against resnet34: conv1.weight is 64×3×3×3, not 64×3×7×7;" in refused.value.why
 
 
 def test_a_name_that_does_not_exist_lists_similar_ones():
@@ -241,6 +301,8 @@ def test_weights_of_nothing_known_name_the_nearest():
         recognise(weights)
     assert "no network that Inspector knows" in refused.value.what
     assert "resnet18 (9" in refused.value.why  # 98 or 99 % agree
+    assert "Against resnet18: layer3.1.conv2.weight is missing." in refused.value.why
+    assert 'family = "plugin"' in refused.value.fix
 
 
 def test_an_expected_number_of_classes():

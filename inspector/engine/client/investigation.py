@@ -335,9 +335,11 @@ class Investigation:
         if not on_gpu(job, arguments):
             return self._run_in(self._engine, job, arguments)
         assert self._options is not None
-        examined = str(arguments["choice"]["spec"]["sha256"])
+        spec = arguments["choice"]["spec"]
         arguments["cleaned"] = self._run_in(
-            self._engine, "clean", {"model": arguments["model"], "sha256": examined}
+            self._engine,
+            "clean",
+            {"model": arguments["model"], "sha256": str(spec["sha256"]), "spec": spec},
         )
         read = readable(self._options, cuda=True)
         self._gpu_engine = self._opened(self._gpu_engine, read, cuda=True)
@@ -421,7 +423,7 @@ class Investigation:
 def _absolute(options: ScanOptions) -> ScanOptions:
     paths: dict[str, Any] = {
         name: Path(value).expanduser().absolute()
-        for name in ("model", "data", "reference", "verified")
+        for name in ("model", "data", "reference", "verified", "spec")
         if (value := getattr(options, name)) is not None
     }
     return replace(options, **paths)

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
+from inspector.intake.models.spec import read_spec
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -26,6 +27,8 @@ class ScanOptions:
         Architecture by name; recognised from the weights when missing.
     classes : int, optional
         Number of classes, when the weights do not say.
+    spec : Path, optional
+        A model spec (``model-spec/1``): what it states is taken as given, the rest is measured.
     reference : Path, optional
         A trusted dataset: material for trigger reconstruction, never a calibration.
     verified : Path, optional
@@ -57,6 +60,7 @@ class ScanOptions:
     seed: int = 0
     sketch: int = 0
     split: str | None = None
+    spec: Path | None = None
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -76,6 +80,7 @@ class ScanOptions:
             ("data", self.data),
             ("reference", self.reference),
             ("verified", self.verified),
+            ("spec", self.spec),
         ):
             if path is not None and not is_there(path):
                 raise BadInput(
@@ -89,6 +94,8 @@ class ScanOptions:
                 raise BadInput(
                     f"--{name} is {value}.", "It counts something.", f"Give {low} or more."
                 )
+        if self.spec is not None:
+            self._check_spec(Path(self.spec))
         data = Path(self.data).resolve()
         if data.is_dir() and Path(case).resolve().is_relative_to(data):
             raise BadInput(
@@ -99,6 +106,18 @@ class ScanOptions:
         if self.device not in DEVICES:
             raise BadInput(
                 f"--device is {self.device!r}.", "", f"Choose one of {', '.join(DEVICES)}."
+            )
+
+    def _check_spec(self, path: Path) -> None:
+        spec = read_spec(path)
+        named = spec.get("weights", "file")
+        if named is None or spec.get("weights", "sha256") is not None:
+            return  # the digest says more than a name
+        if Path(named).name != Path(self.model).name:
+            raise BadInput(
+                f"The spec {path.name} is about {named}, not about {Path(self.model).name}.",
+                "It names another file in [weights].",
+                "Give the model that belongs to it, or take the line out of the spec.",
             )
 
     def as_record(self) -> dict[str, Any]:
@@ -117,7 +136,7 @@ class ScanOptions:
         """Rebuild options that a case recorded; unknown keys of later versions are ignored."""
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
-        for name in ("model", "data", "reference", "verified"):
+        for name in ("model", "data", "reference", "verified", "spec"):
             if values.get(name) is not None:
                 values[name] = Path(values[name])
         if values.get("detectors") is not None:

@@ -18,8 +18,10 @@ from inspector.case import Case
 from inspector.case.array_files import write_array
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
+from inspector.engine.client.spec_file import record_spec
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
+from inspector.intake.models.spec import read_spec
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -119,9 +121,15 @@ def register(case: Case, arrays: list[dict[str, Any]], emit: Emit) -> None:
 def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[str, Any]:
     """Open and hash the evidence; return how later jobs rebuild the network."""
     emit({"event": "stage", "stage": "Reading evidence", "state": "started"})
-    asked = {"arch": options.arch, "classes": options.classes, "seed": options.seed}
+    asked: dict[str, Any] = {
+        "arch": options.arch,
+        "classes": options.classes,
+        "seed": options.seed,
+    }
+    if options.spec is not None:
+        asked["stated"] = read_spec(options.spec).as_dict()
     former = case.get("model", None)
-    choice: dict[str, Any] = asked
+    choice = asked
     if former and case.get("model_asked", None) == asked:
         choice = {"spec": former["spec"]}
     case.watch.refuse_changed()
@@ -166,6 +174,7 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     case.set("model", model)
     case.set("model_asked", asked)
     case.set("dataset", result["dataset"])
+    record_spec(case, model, asked.get("stated"))
     if "reference" in result:
         case.set("reference", result["reference"])
     register(case, result["arrays"], emit)
@@ -210,7 +219,7 @@ def signals(
     key = key_of(
         spec=choice["spec"],
         digest=dataset["digest"],
-        layer=options.layer,
+        layer=options.layer or choice["spec"].get("layer"),
         limit=options.limit,
         sketch=options.sketch,
         seed=options.seed if options.limit or options.sketch else 0,
@@ -227,7 +236,7 @@ def signals(
         data=str(options.data),
         choice=choice,
         folder=f"signals-{key}",
-        layer=options.layer,
+        layer=options.layer or choice["spec"].get("layer"),
         limit=options.limit,
         device=device,
         sketch=options.sketch,
@@ -271,6 +280,12 @@ def signals(
         )
     emit({"event": "stage", "stage": stage, "state": "done"})
     return _files(case, names)
+
+
+def _orientation(case: Case) -> str:
+    """Return how images are turned before the model of the case sees them."""
+    written = case.get("model", {}).get("model_spec", {})
+    return str(written.get("preprocess", {}).get("orientation", "ignore"))
 
 
 def _files(case: Case, names: list[str]) -> dict[str, str]:
@@ -323,6 +338,7 @@ def detect(
         arrays=wanted,
         class_names=list(case.class_names),
         folder=f"findings-{key}",
+        orientation=_orientation(case),
         detectors=list(options.detectors) if options.detectors is not None else None,
         split=options.split,
         seed=options.seed,

@@ -12,7 +12,14 @@ from inspector.engine.session import Session
 from inspector.errors import InspectorError
 
 
-def run(session: Session, control: Control, *, model: str, sha256: str) -> dict[str, Any]:
+def run(
+    session: Session,
+    control: Control,
+    *,
+    model: str,
+    sha256: str,
+    spec: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return path and SHA-256 of the written file.
 
     Parameters
@@ -23,13 +30,19 @@ def run(session: Session, control: Control, *, model: str, sha256: str) -> dict[
         The suspect file.
     sha256 : str
         Its digest when it was examined; a file that changed since is refused.
+    spec : dict, optional
+        How the case describes the model: weights get the names that its network has.
     """
     import safetensors.torch
 
     from inspector.intake.models import read_weights
+    from inspector.intake.models.suspect import recorded_weights
 
     with session.reading(Path(model)):
-        weights = read_weights(Path(model), control)
+        if spec is None:
+            weights = read_weights(Path(model), control)
+        else:
+            _, weights = recorded_weights(spec, Path(model), control)
     if weights.sha256 != sha256:
         raise InspectorError(
             f"{model} has changed since it was examined.",

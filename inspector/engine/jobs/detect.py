@@ -27,6 +27,7 @@ def run(
     folder: str,
     detectors: list[str] | None = None,
     split: str | None = None,
+    orientation: str = "ignore",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
@@ -53,7 +54,7 @@ def run(
         entries=chosen,
         seed=seed,
         verified=None if verified is None else np.asarray(verified),
-        images=_images(session, data, split),
+        images=_images(session, data, split, orientation),
         control=control,
     )
     target = session.folder(folder)
@@ -94,14 +95,14 @@ def _choose(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
 
 
 def _images(
-    session: Session, data: str, split: str | None
+    session: Session, data: str, split: str | None, orientation: str
 ) -> Callable[[Sequence[int]], list[NDArray[np.uint8]]] | None:
     """Give detectors decoded pictures, as long as the evidence is at hand."""
     if not is_there(data):
         return None
 
     def images(rows: Sequence[int]) -> list[NDArray[np.uint8]]:
-        dataset = dataset_of(session, data, split=split)
+        dataset = dataset_of(session, data, split=split, orientation=orientation)
         return [dataset.decode(int(row)) for row in rows]
 
     return images

@@ -14,16 +14,41 @@ if TYPE_CHECKING:
 
 
 def dataset_of(
-    session: Session, data: str, kind: str = "data", split: str | None = None
+    session: Session,
+    data: str,
+    kind: str = "data",
+    split: str | None = None,
+    orientation: str = "ignore",
 ) -> Dataset:
-    """Return the opened dataset; ``kind`` keeps the reference set apart from the suspect one."""
+    """Return the opened dataset.
+
+    Parameters
+    ----------
+    session, data
+        The engine's; path of the evidence.
+    kind : str
+        Keeps the reference set apart from the suspect one.
+    split : str, optional
+        Which part of it, where it has parts.
+    orientation : str
+        "exif" turns images as their EXIF data say; see `orientation_of`.
+    """
     from inspector.intake.datasets import open_dataset
 
     def make() -> Dataset:
         with session.reading(Path(data)):
-            return open_dataset(Path(data), split=split)
+            dataset = open_dataset(Path(data), split=split)
+        dataset.orientation = orientation
+        return dataset
 
-    return session.keep(kind, {"path": data, "split": split}, make)
+    key = {"path": data, "split": split, "orientation": orientation}
+    return session.keep(kind, key, make)
+
+
+def orientation_of(choice: dict[str, Any]) -> str:
+    """Return how images are turned before the model of a ``choice`` sees them; see `model_of`."""
+    stated = (choice.get("spec") or choice).get("stated") or {}
+    return str(stated.get("stated", {}).get("preprocess", {}).get("orientation", "ignore"))
 
 
 def model_of(
@@ -44,19 +69,25 @@ def model_of(
         Paths of the evidence.
     choice : dict
         Either ``{"spec": …}`` as recorded in the case, or what the analyst asked for:
-        ``arch``, ``classes``, ``seed``.
+        ``arch``, ``classes``, ``seed``, and ``stated``, what the model spec says.
     """
 
+    turned = orientation_of(choice)
+
     def make() -> SuspectModel:
-        dataset = None if choice.get("spec") else dataset_of(session, data, split=split)
+        dataset = None
+        if not choice.get("spec"):
+            dataset = dataset_of(session, data, split=split, orientation=turned)
         with session.reading(Path(model)):
             from inspector.intake.models import SuspectModel, load_model
+            from inspector.intake.models.spec import ModelSpec
 
             if dataset is None:
                 return SuspectModel.from_spec(choice["spec"], Path(model), control)
             return load_model(
                 Path(model),
                 dataset,
+                spec=ModelSpec.from_dict(choice.get("stated")),
                 arch=choice.get("arch"),
                 classes=choice.get("classes"),
                 seed=int(choice.get("seed", 0)),
@@ -81,11 +112,18 @@ def cleaned_model(
         What the job "clean" returned.
     """
     from inspector.intake.models import SuspectModel
+    from inspector.intake.models.spec import ModelSpec
 
     def make() -> SuspectModel:
-        # The description names the suspect file; this one stands for it.
-        suspect = SuspectModel.from_spec({**choice["spec"], "sha256": sha256}, Path(path), control)
-        suspect.sha256 = str(choice["spec"]["sha256"])
+        # The description names the suspect file; this one stands for it, and its names are those
+        # of the network already.
+        spec = choice["spec"]
+        names: dict[str, Any] = {"stated": {"weights": {"strip_prefix": []}}}
+        suspect = SuspectModel.from_spec(
+            {**spec, "sha256": sha256, "stated": names}, Path(path), control
+        )
+        suspect.sha256 = str(spec["sha256"])
+        suspect.stated = ModelSpec.from_dict(spec.get("stated"))
         return suspect
 
     return session.keep("model", {"cleaned": path, "sha256": sha256, **choice}, make)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.engine.arrays import write_array
-from inspector.engine.jobs.evidence import dataset_of, model_of
+from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
 from inspector.engine.session import Session
 from inspector.intake.datasets.given import shards_named
 
@@ -29,7 +29,8 @@ def run(
     stage = "Reading evidence"
     steps = 4 if reference else 3
     control.progress(stage, 0, steps, "Opening the dataset")
-    dataset = dataset_of(session, data, split=split)
+    turned = orientation_of(choice)
+    dataset = dataset_of(session, data, split=split, orientation=turned)
     with session.reading(Path(data)):
         digest = dataset.digest(control)
     control.check()
@@ -96,7 +97,7 @@ def run(
         "arrays": described,
     }
     if reference:
-        result["reference"] = _measure_reference(session, control, suspect, reference)
+        result["reference"] = _measure_reference(session, control, suspect, reference, turned)
         evidence.append(
             {
                 "role": "reference",
@@ -126,11 +127,15 @@ def describe_model(suspect: Any) -> dict[str, Any]:
         "notes": suspect.notes,
         "doubt": suspect.doubt,
         "spec": suspect.spec(),
+        "candidates": suspect.candidates,
+        "output": suspect.answers.as_dict(),
+        "plugin": suspect.plugin or None,
+        "model_spec": suspect.model_spec(),
     }
 
 
 def _measure_reference(
-    session: Session, control: Control, suspect: Any, reference: str
+    session: Session, control: Control, suspect: Any, reference: str, orientation: str
 ) -> dict[str, Any]:
     """Measure the accuracy on the trusted reference set; it never calibrates anything.
 
@@ -139,7 +144,7 @@ def _measure_reference(
     """
     import torch
 
-    trusted = dataset_of(session, reference, kind="reference")
+    trusted = dataset_of(session, reference, kind="reference", orientation=orientation)
     rows = np.flatnonzero(trusted.labels >= 0)
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:2000])
     right = assessed = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from inspector.api import Control
 from inspector.engine.arrays import describe
-from inspector.engine.jobs.evidence import cleaned_model, dataset_of, model_of
+from inspector.engine.jobs.evidence import cleaned_model, dataset_of, model_of, orientation_of
 from inspector.engine.session import Session
 
 DECODING_PATIENCE = 900.0
@@ -39,7 +39,7 @@ def run(
     """
     from inspector.signals import compute_signals
 
-    dataset = dataset_of(session, data, split=split)
+    dataset = dataset_of(session, data, split=split, orientation=orientation_of(choice))
     suspect = (
         cleaned_model(session, control, choice, **cleaned)
         if cleaned

@@ -8,7 +8,7 @@ import numpy as np
 
 from inspector.api import Control
 from inspector.engine.arrays import write_array
-from inspector.engine.jobs.evidence import dataset_of, model_of
+from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
 from inspector.engine.session import Session
 from inspector.errors import BadInput
 
@@ -38,7 +38,8 @@ def run(
     from inspector.triggers import STEPS, neural_cleanse, sample_rows, trigger_document
 
     suspect = model_of(session, control, model, suspect_data, choice, split)
-    dataset = dataset_of(session, data, data_role, split if data_role == "data" else None)
+    part = split if data_role == "data" else None
+    dataset = dataset_of(session, data, data_role, part, orientation_of(choice))
     rows = sample_rows(dataset.labels, data_limit, seed)
     decoded = dataset.decode_batch(rows)
     readable = [at for at, image in enumerate(decoded) if isinstance(image, np.ndarray)]

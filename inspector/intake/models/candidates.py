@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
+from inspector.errors import BadInput
 from inspector.intake.models.chains import (
     Shapes,
     chain_channels,
@@ -21,7 +23,9 @@ from inspector.intake.models.networks.preact_resnet import PreActResNet, preact_
 from inspector.intake.models.networks.resnet_small import SmallResNet, read_resnet, resnet_name
 from inspector.intake.models.networks.vgg_bn import chain_name
 from inspector.intake.models.networks.wide_resnet import WideResNet, read_wide, wide_name
+from inspector.intake.models.plugin_architectures import Architecture, build_plugin
 from inspector.intake.models.signatures import Signature, signatures
+from inspector.intake.models.timm_models import build_timm
 from inspector.intake.models.torchvision_models import build_torchvision, without_storage
 
 _COUNTER = "num_batches_tracked"
@@ -35,11 +39,11 @@ class Candidate:
     Attributes
     ----------
     family : str
-        "torchvision" or "builtin".
+        "torchvision", "builtin", "timm" or "plugin".
     name : str
         Such as "resnet18", "resnet20", "preact_resnet18", "plain_cnn".
     network : str
-        Which builder makes it; for torchvision the name again.
+        Which builder makes it; for torchvision, timm and plugins the name again.
     args : dict
         JSON-able arguments of the builder, with ``num_classes`` and ``in_channels``.
     score : float
@@ -75,10 +79,23 @@ _FAMILIES: dict[str, tuple[Callable[..., nn.Module], Any, Any]] = {
 }
 
 
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "chain": LayerChain,
+    **{network: made[0] for network, made in _FAMILIES.items()},
+}
+"""What makes each kind of built-in network."""
+
+
 def make_network(candidate: Candidate) -> nn.Module:
     """Make the network of a candidate, untrained, on the device of the surrounding context."""
     if candidate.family == "torchvision":
         return build_torchvision(candidate.network, candidate.args)
+    if candidate.family == "timm":
+        return build_timm(candidate.network, candidate.args)
+    if candidate.family == "plugin":
+        # On the CPU: code of others need not work without storage.
+        with torch.device("cpu"):
+            return build_plugin(candidate.network, candidate.args)
     arguments = {key: value for key, value in candidate.args.items() if key != "size"}
     if candidate.network == "chain":
         return _chain(**arguments)
@@ -211,13 +228,52 @@ def _replaced_head(signature: Signature, shapes: Shapes, extra: set[str]) -> dic
     }
 
 
-def nearest(shapes: Shapes, count: int = 3) -> list[tuple[str, float]]:
-    """List the torchvision networks that agree with most tensors, with the share that agrees."""
+def named_candidate(family: str, name: str, shapes: Shapes, stated: Mapping[str, Any]) -> Candidate:
+    """Return a network that somebody named, with what the weights show of its size.
+
+    Parameters
+    ----------
+    family : str
+        "timm" or "plugin".
+    name : str
+    shapes : mapping of str to tuple of int
+        The weights.
+    stated : mapping
+        ``num_classes`` and ``in_channels`` where they are known, and arguments of the builder.
+    """
+    arguments = {"num_classes": head_rows(shapes), "in_channels": image_channels(shapes)}
+    return Candidate(family, name, name, {**arguments, **stated})
+
+
+def plugin_candidates(shapes: Shapes, offered: Iterable[Architecture]) -> list[Candidate]:
+    """List the plugins' networks that have weights of exactly these names and shapes."""
     shapes = countless(shapes)
-    shares = []
-    for signature in signatures().values():
-        agreeing = len(signature.agreeing(shapes))
-        union = len(set(shapes) | set(signature.shapes))
-        shares.append((agreeing / union, signature.name))
-    shares.sort(reverse=True)
-    return [(name, share) for share, name in shares[:count] if share > 0.2]
+    found = []
+    for entry in offered:
+        if entry.builder is None:
+            continue
+        candidate = named_candidate("plugin", entry.id, shapes, {})
+        try:
+            made = make_network(candidate)
+        except BadInput:
+            continue  # it wants arguments that only a spec can give
+        if shapes_of(made) == shapes:
+            found.append(candidate)
+    return found
+
+
+def head_rows(shapes: Shapes) -> int:
+    """Return the rows of the last linear layer: the last matrix whose bias is as long."""
+    rows = 0
+    for key, shape in shapes.items():
+        bias = shapes.get(f"{key.removesuffix('.weight')}.bias")
+        if key.endswith(".weight") and len(shape) == 2 and bias in (None, shape[:1]):
+            # A matrix without a bias counts only where no other is left.
+            rows = shape[0] if bias is not None or not rows else rows
+    return max(rows, 1)
+
+
+def image_channels(shapes: Shapes) -> int:
+    """Return the channels of the image: those of the first convolution, 3 without one."""
+    first = next((shape for shape in shapes.values() if len(shape) == 4), (0, 3))
+    return first[1] if first[1] in (1, 3) else 3

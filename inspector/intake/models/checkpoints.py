@@ -28,7 +28,7 @@ from inspector.intake.models.contents import (
 )
 from inspector.intake.models.inert import Fetched, Followed, Made, follow, reachable
 from inspector.intake.models.inert_hints import layers_of_program
-from inspector.intake.models.inert_tables import Table, find_table
+from inspector.intake.models.inert_tables import Table, find_table, table_under
 from inspector.intake.models.inert_tensors import (
     Find,
     Region,
@@ -85,7 +85,11 @@ class _Found:
 
 
 def read_checkpoint(
-    content: bytes, kind: str, name: str, control: Control | None = None
+    content: bytes,
+    kind: str,
+    name: str,
+    control: Control | None = None,
+    select: str | None = None,
 ) -> Checkpoint:
     """Read a checkpoint; nothing that it names is imported, nothing is run.
 
@@ -99,6 +103,8 @@ def read_checkpoint(
         Name of the file, for messages.
     control : Control, optional
         Checked now and then.
+    select : str, optional
+        Where in the file the weights lie, for who knows it: names joined by dots, "" for the top.
 
     Raises
     ------
@@ -124,6 +130,15 @@ def read_checkpoint(
         tuple(visible(text) for text in found.programs),
     )
     table = None if found.defect else find_table(found.value)
+    if table is not None and select is not None:
+        usual = ".".join(table.keys)
+        table = table_under(found.value, select)
+        if table is None:
+            raise BadInput(
+                f"{name} holds no weights under {visible(select, 120)!r}.",
+                f"There are some under {usual!r}." if usual else "There are some at its top.",
+                "Correct [weights] select in the spec.",
+            )
     if table is None:
         raise _refusal(found, contents, kind, name)
     if archive is not None and found.programs:

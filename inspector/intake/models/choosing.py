@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from inspector.api import Control
 from inspector.errors import BadInput
+from inspector.intake.models.answers import Answers, kind_of
 from inspector.intake.models.building import build_network
 from inspector.intake.models.candidates import Candidate
 from inspector.intake.models.normalisations import Normalisation
+from inspector.intake.models.stated import Pins
 from inspector.intake.models.tracing import Trace, trace
-from inspector.intake.models.variants import Setting, carried, refinements
+from inspector.intake.models.variants import Setting, carried, fits, refinements
 
 ROUNDS = ((100, 1.5e11), (250, 4e11), (500, 8e11))
 """How many images each setting is measured on, and the operations that may be spent on it. In every
@@ -93,10 +95,18 @@ class Chooser:
         At most as many images as the last of `ROUNDS`.
     control : Control
         Checked between batches.
+
+    Attributes
+    ----------
+    pins : Pins
+        What is given and not tried.
+    answers : Answers
+        How the output of the network becomes logits in the order of the data's classes.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], sample: Sample, control: Control) -> None:
         self.tensors, self.sample, self.control = tensors, sample, control
+        self.pins, self.answers = Pins(), Answers()
         self.trials: dict[str, Trial] = {}
         self.refused: list[str] = []
         self._network: tuple[str, nn.Module] | None = None
@@ -121,7 +131,7 @@ class Chooser:
         start = [point.scaled(scale) for point in points for scale in usual[:3]]
         best = self.best(start)
         for wider in (_activations, self._channel_orders):
-            if self._hopeless(best):
+            if self.hopeless(best):
                 # Nothing works yet: what else can be wrong is varied together with the layout.
                 best = self.best([other for setting in start for other in wider(setting)])
         for sweep in range(3):
@@ -131,6 +141,7 @@ class Chooser:
                 best = self.best([carried(point, best.setting) for point in points])
             scaled = [best.setting.scaled(scale) for scale in usual]
             best = self.best(scaled, less_likely)
+            best = self.best(fits(best.setting))
             best = self.best(self._channel_orders(best.setting))
             for place in range(len(refinements(best.setting))):
                 best = self.best(refinements(best.setting)[place])
@@ -138,7 +149,7 @@ class Chooser:
                 break
         return best
 
-    def _hopeless(self, trial: Trial) -> bool:
+    def hopeless(self, trial: Trial) -> bool:
         """Tell whether a setting is hardly better than always answering the commonest class."""
         labels = self.sample.labels
         chance = float(np.bincount(labels[labels >= 0]).max() / len(labels))
@@ -158,6 +169,7 @@ class Chooser:
             `less_accurate` (the default) or `less_likely`.
         """
         worse = worse or less_accurate
+        settings = self.pins.apply(settings)
         trials = [trial for trial in map(self.prepare, settings) if trial is not None]
         if not trials:
             raise BadInput(
@@ -171,7 +183,7 @@ class Chooser:
                 self._extend(trial, min(images, len(self.sample), max(affordable, 24)))
             leader = max(trials, key=lambda trial: (trial.accuracy, -float(trial.loss.mean())))
             trials = [trial for trial in trials if not worse(trial, leader)]
-            if len(trials) == 1 or self._hopeless(leader):
+            if len(trials) == 1 or self.hopeless(leader):
                 break
         return trials[0]
 
@@ -180,8 +192,19 @@ class Chooser:
         key = _key(candidate)
         if self._network is None or self._network[0] != key:
             self._network = None  # first let go of the old one: two large networks need not fit
-            self._network = (key, build_network(candidate, self.tensors))
+            self._network = (key, build_network(candidate, self.tensors, self.answers))
         return self._network[1]
+
+    def take_answers(self, answers: Answers) -> None:
+        """Read the output of the network in another way from now on."""
+        if answers != self.answers:
+            self.answers, self._network = answers, None
+
+    def find_kind(self, setting: Setting) -> str:
+        """Return whether a network of others gives logits or probabilities, by its answers."""
+        images = setting.preprocess(self.sample.images[:16])
+        with torch.inference_mode():
+            return kind_of(build_network(setting.candidate, self.tensors)(images))
 
     def prepare(self, setting: Setting) -> Trial | None:
         """Build the network and run two grey images; None, and a reason, when it does not run."""

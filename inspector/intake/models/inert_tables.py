@@ -130,6 +130,34 @@ def find_table(root: Any) -> Table | None:
     return best
 
 
+def table_under(root: Any, place: str) -> Table | None:
+    """Return the table of tensors at a place that somebody named; None when there is none.
+
+    Parameters
+    ----------
+    root : Any
+        What a pickle holds.
+    place : str
+        Names from the top, joined by dots; "" is the top itself.
+    """
+    keys: list[str] = []
+    value, rest = root, place
+    while rest:
+        entries = entries_of(value) or {}
+        parts = rest.split(".")
+        # A name may have dots of its own: the longest that there is.
+        heads = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        key = next((head for head in heads if head in entries), None)
+        if key is None:
+            return None
+        keys.append(key)
+        value, rest = entries[key], rest[len(key) + 1 :]
+    table = _table_at(value)
+    if table is not None:
+        table.keys = tuple(keys)
+    return table
+
+
 def is_module(value: Any) -> bool:
     """Tell whether a followed value is an ``nn.Module`` or a module of a TorchScript program."""
     if type(value) is not Made or type(value.state) is not dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from inspector.api import Control
 from inspector.errors import BadInput
+from inspector.intake.models.answers import Answers, stated_order
 from inspector.intake.models.candidates import Candidate
 from inspector.intake.models.choosing import Chooser, Sample, Trial, measure
-from inspector.intake.models.normalisations import Normalisation, normalisations
-from inspector.intake.models.recognition import recognise
+from inspector.intake.models.finding import find_networks
+from inspector.intake.models.hinted import hinted_labels
+from inspector.intake.models.reading import container_word, read_as_stated
+from inspector.intake.models.searching import INSIDE, search
+from inspector.intake.models.spec import ModelSpec
 from inspector.intake.models.suspect import SuspectModel
-from inspector.intake.models.variants import starting_points
-from inspector.intake.models.weights import Weights, read_weights
+from inspector.intake.models.weights import Weights
 
 if TYPE_CHECKING:
     from inspector.intake.datasets import Dataset
@@ -34,6 +38,7 @@ def load_model(
     path: Path | str,
     dataset: Dataset,
     *,
+    spec: ModelSpec | None = None,
     arch: str | None = None,
     classes: int | None = None,
     control: Control | None = None,
@@ -50,8 +55,10 @@ def load_model(
         The weights file.
     dataset : Dataset
         The data that the model was trained on.
+    spec : ModelSpec, optional
+        What is stated about the model: taken as given and not tried.
     arch, classes
-        See `recognise`.
+        See `recognise`; they win over the spec.
     control : Control, optional
         Progress is reported as stage "model".
     seed : int
@@ -60,23 +67,67 @@ def load_model(
     Raises
     ------
     BadInput
-        The file cannot be read, belongs to no known network, or does not fit the data.
+        The file cannot be read, belongs to no known network, does not fit the data, or contradicts
+        the spec.
     """
-    control = control or Control()
-    control.progress("model", 0, 0, f"reading {Path(path).name}")
-    weights = read_weights(path, control)
-    candidates = recognise(weights.tensors, arch, classes)
+    control, path, spec = control or Control(), Path(path), spec or ModelSpec()
+    control.progress("model", 0, 0, f"reading {path.name}")
+    weights = read_as_stated(path, spec.stated.get("weights", {}), control)
+    found = find_networks(weights, spec, arch, classes)
+    weights, candidates = found.weights, found.candidates
     labels = np.asarray(dataset.labels)
     _check_labels(candidates[0], labels, dataset.class_names)
     _check_channels(candidates[0])
+    named = hinted_labels(weights.hints, spec, dataset.class_names, candidates[0].num_classes)
+    order = stated_order(named, dataset.class_names, candidates[0].num_classes)
     rows = np.flatnonzero(labels >= 0) if (labels >= 0).any() else np.arange(len(labels))
     rows = np.random.default_rng(seed).permutation(rows)[:FINAL_SAMPLE]
     control.progress("model", 0, 0, "decoding a sample")
     sample = _decode(dataset, rows[:CHOOSING_SAMPLE], control)
     chooser = Chooser(weights.tensors, sample, control)
-    trial = _choose(chooser, candidates, weights, labelled=bool((labels >= 0).any()))
+    chooser.answers = Answers(spec.get("output", "kind", "logits"), order)
+    labelled = bool((labels >= 0).any())
+    trial = search(chooser, found, spec, labelled)
+    if labelled and order and named is not spec and chooser.hopeless(trial):
+        # The order of classes was only what the file says, and it does not hold.
+        other = Chooser(weights.tensors, sample, control)
+        other.answers = Answers(chooser.answers.kind)
+        again = search(other, found, spec, labelled)
+        if again.accuracy > trial.accuracy:
+            chooser, trial, named = other, again, spec
     accuracy, count = _accuracy(chooser, trial, dataset, rows, control)
-    return _suspect(weights, chooser, trial, accuracy, count, labels)
+    model = _suspect(path, weights, chooser, trial, accuracy, count, labels)
+    model.candidates = found.ranked(model.candidate)
+    model.stated = spec
+    model.layer = _layer(model, spec)
+    model.class_names = _names_of_answers(model, named, dataset.class_names)
+    return model
+
+
+def _layer(model: SuspectModel, spec: ModelSpec) -> str | None:
+    """Return the layer that the spec asks for, after looking whether it is there."""
+    layer: str | None = spec.get("features", "layer")
+    names = [name for name, _ in model.network.named_modules() if name]
+    if layer is None or layer in names:
+        return layer
+    near = difflib.get_close_matches(layer, names, 4, 0.4) or names[-4:]
+    raise BadInput(
+        f"The network has no layer {layer!r}.",
+        f"The nearest names are: {', '.join(near)}.",
+        "Correct [features] layer in the spec.",
+    )
+
+
+def _names_of_answers(model: SuspectModel, spec: ModelSpec, data: tuple[str, ...]) -> list[str]:
+    """Return the names of the answers in the model's own order, as far as they are known."""
+    stated: list[str] | None = spec.get("labels", "names")
+    if stated is not None or len(data) != model.num_classes:
+        return stated or []
+    order = model.answers.order or tuple(range(model.num_classes))
+    names = [""] * model.num_classes
+    for place, answer in enumerate(order):
+        names[answer] = data[place]
+    return names
 
 
 def _check_labels(candidate: Candidate, labels: np.ndarray, names: tuple[str, ...]) -> None:
@@ -124,42 +175,6 @@ def _decode(dataset: Dataset, rows: np.ndarray, control: Control) -> Sample:
     return Sample(np.stack(images) if uniform else images, labels)
 
 
-def _choose(
-    chooser: Chooser, candidates: list[Candidate], weights: Weights, labelled: bool
-) -> Trial:
-    sample = chooser.sample
-    uniform = isinstance(sample.images, np.ndarray)
-    image = (sample.images[0].shape[0], sample.images[0].shape[1]) if uniform else None
-    best: Trial | None = None
-    for candidate in candidates:
-        points = starting_points(candidate, image)
-        if not points:
-            continue
-        channels = points[0].preprocess.channels
-        usual = normalisations(channels, list(sample.images[:200]))
-        if weights.normalisation is not None:
-            mean, std = (values * (channels // len(values)) for values in weights.normalisation)
-            usual = [Normalisation("inside the network", mean, std)]
-        trial: Trial | None
-        if labelled:
-            trial = chooser.choose(points, usual)
-        else:
-            # Nothing to measure by: the usual scaling of its family is the best guess.
-            named = "ImageNet" if candidate.family == "torchvision" else usual[0].name
-            scale = next((entry for entry in usual if entry.name == named), usual[0])
-            prepared = (chooser.prepare(point.scaled(scale)) for point in points)
-            trial = next((trial for trial in prepared if trial is not None), best)
-        if best is None or (trial is not None and trial.accuracy > best.accuracy):
-            best = trial
-    if best is None:
-        raise BadInput(
-            f"The weights are those of {candidates[0].name}, but no image size fits them.",
-            "The first linear layer does not match what the convolutions give.",
-            "Check that model and data belong together.",
-        )
-    return best
-
-
 def _accuracy(
     chooser: Chooser, trial: Trial, dataset: Dataset, rows: np.ndarray, control: Control
 ) -> tuple[float | None, int]:
@@ -185,6 +200,7 @@ def _accuracy(
 
 
 def _suspect(
+    path: Path,
     weights: Weights,
     chooser: Chooser,
     trial: Trial,
@@ -205,6 +221,7 @@ def _suspect(
             "The answers do not come from a linear layer: gradients of the last layer are not"
             " available in closed form."
         )
+    own = weights.normalisation is not None and choices.get("normalisation") == INSIDE
     return SuspectModel(
         network=chooser.network(candidate),
         architecture=f"{candidate.name} ({'; '.join(details)})" if details else candidate.name,
@@ -222,6 +239,12 @@ def _suspect(
         doubt="" if accuracy is None else _doubt(accuracy, trial.trace.answers, labels),
         operations=trial.trace.operations,
         candidate=candidate,
+        answers=chooser.answers,
+        normalised_inside=own,
+        file=path.name,
+        container=container_word(weights),
+        prefix=weights.prefix,
+        nesting=weights.nesting,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
+
+from inspector.errors import BadInput
 
 PREFIXES = (
     "module.",
@@ -25,7 +28,7 @@ PREFIXES = (
 # Left behind by averaging (torch.optim.swa_utils), by profilers (thop) and by losses kept as
 # modules.
 _FOREIGN = re.compile(r"(n_averaged|(.*\.)?total_(ops|params)|criterion\..*|loss(_fn)?\..*)")
-_NORMALISER = re.compile(r"(?P<module>(?:[\w.]*\.)?[\w]+)\.(?P<what>mean|std|_mean|_std)")
+_NORMALISER = re.compile(r"(?:(?P<module>(?:[\w.]*\.)?[\w]+)\.)?(?P<what>mean|std|_mean|_std)")
 
 
 @dataclass
@@ -48,6 +51,51 @@ class Named:
     prefix: str = ""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     notes: list[str] = field(default_factory=list)
+
+
+def named_as_stated(
+    tensors: Mapping[str, Tensor], prefixes: Sequence[str], ignored: Sequence[str]
+) -> Named:
+    """Take off exactly the prefixes, and leave out exactly the names, that an analyst stated.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        Under the names that the file has.
+    prefixes : sequence of str
+        Taken off in this order, each from every name that begins with it.
+    ignored : sequence of str
+        Patterns with ``*``, matched against the names of the file.
+
+    Raises
+    ------
+    BadInput
+        A prefix occurs nowhere, two names become one, or nothing is left.
+    """
+    kept = {
+        key: value
+        for key, value in tensors.items()
+        if not any(fnmatchcase(key, pattern) for pattern in ignored)
+    }
+    notes = [f"{len(tensors) - len(kept)} tensors were left out as the spec states."]
+    for prefix in prefixes:
+        if not any(key.startswith(prefix) for key in kept):
+            raise BadInput(
+                f"No name of a weight begins with {prefix!r}.",
+                f"The first is {next(iter(kept), '')!r}.",
+                "Correct [weights] strip_prefix in the spec.",
+            )
+        short = {key.removeprefix(prefix): value for key, value in kept.items()}
+        if len(short) < len(kept):
+            raise BadInput(
+                f"Without the prefix {prefix!r} two weights have one name.",
+                "",
+                "Correct [weights] strip_prefix in the spec.",
+            )
+        kept = short
+    if not kept:
+        raise BadInput("Nothing is left of the weights.", "The spec ignores all of them.")
+    return Named(kept, "".join(prefixes), notes=notes if len(kept) < len(tensors) else [])
 
 
 def peel(tensors: Mapping[str, Tensor]) -> Named:
@@ -90,7 +138,7 @@ def _peel_normaliser(named: Named) -> bool:
     for key, value in named.tensors.items():
         match = _NORMALISER.fullmatch(key)
         if match and value.numel() in (1, 3) and value.is_floating_point():
-            found.setdefault(match["module"], {})[match["what"].lstrip("_")] = key
+            found.setdefault(match["module"] or "", {})[match["what"].lstrip("_")] = key
     pairs = [keys for keys in found.values() if set(keys) == {"mean", "std"}]
     if len(pairs) != 1:
         return False

@@ -15,6 +15,8 @@ from torch import Tensor
 from inspector.errors import BadInput
 
 MODES = ("RGB", "L", "BGR")
+FITS = ("stretch", "crop", "stretch-crop", "none")
+INTERPOLATIONS = ("bilinear", "bicubic", "nearest")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's convert("L")
 
 
@@ -28,14 +30,21 @@ class Preprocess:
         "RGB", "BGR" (three channels) or "L" (one). Grey images are repeated, colour is reduced to
         luma, as needed.
     size : (int, int)
-        Height and width of the network's input. Images of another size are resized, bilinear and
-        with antialiasing.
+        Height and width of the network's input.
     mean, std : tuple of float
         One per channel, in the order of ``mode``.
     scale : float
         What pixel values are divided by.
     fit : str
-        "stretch" to the size, or "crop": the shorter side to 8/7 of it, then the middle (256, 224).
+        How images of another size are brought to it: "stretch"; "crop", the shorter side to
+        ``side``, then the middle; "stretch-crop", both sides to ``side``, then the middle; "none",
+        the middle as it is, black where the image is smaller.
+    side : int
+        Pixels before the crop; 0 stands for 8/7 of the size (256 for 224).
+    interpolation : str
+        "bilinear", "bicubic" or "nearest".
+    antialias : bool
+        Whether shrinking averages over what it leaves out, as Pillow does.
     """
 
     mode: str
@@ -44,6 +53,9 @@ class Preprocess:
     std: tuple[float, ...]
     scale: float = 255.0
     fit: str = "stretch"
+    side: int = 0
+    interpolation: str = "bilinear"
+    antialias: bool = True
 
     @property
     def channels(self) -> int:
@@ -119,10 +131,14 @@ class Preprocess:
             mean = tuple(float(value) for value in values["mean"])
             std = tuple(float(value) for value in values["std"])
             scale = float(values.get("scale", 255.0))
+            side, antialias = int(values.get("side", 0)), bool(values.get("antialias", True))
+            interpolation = str(values.get("interpolation", "bilinear"))
             count = 1 if mode == "L" else 3
             if (
                 mode not in MODES
-                or fit not in ("stretch", "crop")
+                or fit not in FITS
+                or interpolation not in INTERPOLATIONS
+                or not 0 <= side <= 4096
                 or not 1 <= min(height, width) <= max(height, width) <= 4096
                 or (len(mean), len(std)) != (count, count)
                 or not (scale > 0 and min(std) > 0)
@@ -132,21 +148,45 @@ class Preprocess:
             raise BadInput(
                 "The recorded preprocessing is not valid.", fix="Scan the evidence again."
             ) from None
-        return cls(mode, (height, width), mean, std, scale, fit)
+        return cls(mode, (height, width), mean, std, scale, fit, side, interpolation, antialias)
 
     def _resized(self, batch: Tensor) -> Tensor:
-        if tuple(batch.shape[-2:]) == self.size:
+        if tuple(batch.shape[-2:]) == self.size and self.fit in ("stretch", "none"):
             return batch
+        if self.fit == "none":
+            return self._middle(batch)
         batch = batch.float()
-        height, width = self.size
-        if self.fit == "crop":
-            factor = max(height * 8 / 7 / batch.shape[-2], width * 8 / 7 / batch.shape[-1])
-            sides = [max(round(side * factor), 1) for side in batch.shape[-2:]]
-            batch = F.interpolate(batch, sides, mode="bilinear", antialias=True)
-            top, left = (sides[0] - height) // 2, (sides[1] - width) // 2
-            batch = batch[..., top : top + height, left : left + width]
-        else:
-            batch = F.interpolate(batch, self.size, mode="bilinear", antialias=True)
+        if self.fit == "stretch":
+            return self._scaled(batch, self.size)
+        return self._middle(self._scaled(batch, self._before_crop(batch.shape[-2:])))
+
+    def _before_crop(self, there: Sequence[int]) -> tuple[int, int]:
+        """Return the size to which an image is resized before its middle is taken."""
+        wanted = [float(self.side or side * 8 / 7) for side in self.size]
+        if self.fit == "stretch-crop":
+            return round(wanted[0]), round(wanted[1])
+        factor = max(want / side for want, side in zip(wanted, there))
+        return max(round(there[0] * factor), 1), max(round(there[1] * factor), 1)
+
+    def _scaled(self, batch: Tensor, size: tuple[int, int]) -> Tensor:
+        if tuple(batch.shape[-2:]) == size:
+            return batch
+        if self.interpolation == "nearest":
+            return F.interpolate(batch, size, mode="nearest-exact")
+        out = F.interpolate(batch, size, mode=self.interpolation, antialias=self.antialias)
+        # Bicubic curves overshoot; an image that is stored as bytes cannot.
+        return out.clamp_(0, 255) if self.interpolation == "bicubic" else out
+
+    def _middle(self, batch: Tensor) -> Tensor:
+        for axis, wanted in ((-2, self.size[0]), (-1, self.size[1])):
+            there = batch.shape[axis]
+            if there >= wanted:
+                # Rounded as torchvision does, half to even.
+                batch = batch.narrow(axis, round((there - wanted) / 2), wanted)
+            else:
+                before = (wanted - there) // 2
+                after = wanted - there - before
+                batch = F.pad(batch, (0, 0, before, after) if axis == -2 else (before, after))
         return batch
 
     def _channelled(self, batch: Tensor) -> Tensor:

@@ -14,29 +14,24 @@ from inspector.intake.models.candidates import (
     Candidate,
     builtin_candidates,
     countless,
-    nearest,
+    plugin_candidates,
     torchvision_candidates,
 )
-from inspector.intake.models.signatures import signatures
+from inspector.intake.models.plugin_architectures import architectures
+from inspector.intake.models.ranking import differences, likenesses
+from inspector.intake.models.signatures import builtin_names, signatures, table
 
-BUILTIN_NAMES = (
-    "plain_cnn",
-    "plain_cnn_bn",
-    "mlp",
-    *(f"resnet{depth}_small" for depth in (18, 34, 50, 101, 152)),
-    *(f"resnet{depth}" for depth in (20, 32, 44, 56, 110)),
-    *(f"preact_resnet{depth}" for depth in (18, 34, 50, 101, 152)),
-    *(f"vgg{depth}{kind}_small" for depth in (11, 13, 16, 19) for kind in ("", "_bn")),
-    "wide_resnet16_4",
-    "wide_resnet28_10",
-    "wide_resnet34_10",
-    "wide_resnet40_2",
+_SPEC = (
+    "If it is a network of your own: put its builder into a plugin and name it in a spec, "
+    '[architecture] family = "plugin", name = "…" (see plugins/README.md), then give --spec.'
 )
-"""Networks for small images by their usual names; other depths and widths are recognised too."""
 
 
 def recognise(
-    tensors: Mapping[str, Tensor], arch: str | None = None, classes: int | None = None
+    tensors: Mapping[str, Tensor],
+    arch: str | None = None,
+    classes: int | None = None,
+    family: str | None = None,
 ) -> list[Candidate]:
     """Name the networks that these weights can belong to.
 
@@ -49,6 +44,8 @@ def recognise(
         with a 3×3 first layer; capitals, hyphens and underscores do not matter.
     classes : int, optional
         How many answers it is expected to have.
+    family : str, optional
+        "builtin" or "torchvision", when the analyst knows that.
 
     Returns
     -------
@@ -63,7 +60,48 @@ def recognise(
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     if arch is not None:
         _known(arch)
-    found = torchvision_candidates(shapes) or builtin_candidates(shapes)
+    found: list[Candidate] = []
+    if family in (None, "torchvision"):
+        found = torchvision_candidates(shapes)
+    if not found and family in (None, "builtin"):
+        found = builtin_candidates(shapes)
+    if family is None and all(candidate.network == "chain" for candidate in found):
+        # Weights of a residual network can look like a chain: what an installed plugin knows of
+        # them comes first, and is measured against it.
+        found = plugin_candidates(shapes, architectures()) + found
+    _not_quantised(tensors, found)
+    if not found:
+        raise _unknown(shapes, arch)
+    if arch is not None:
+        fitting = [candidate for candidate in found if same_name(arch, candidate.name)]
+        if not fitting:
+            raise _mismatch(arch, shapes, found)
+        found = fitting
+    return with_classes(found, classes)
+
+
+def with_classes(found: list[Candidate], classes: int | None) -> list[Candidate]:
+    """Return the candidates that have so many answers.
+
+    Raises
+    ------
+    BadInput
+        None has.
+    """
+    if classes is None:
+        return found
+    fitting = [candidate for candidate in found if candidate.num_classes == classes]
+    if not fitting:
+        there = found[0].num_classes
+        raise BadInput(
+            f"The network has {there} classes, not {classes}.",
+            "Its last layer says so.",
+            f"Leave --classes out or give --classes {there}.",
+        )
+    return fitting
+
+
+def _not_quantised(tensors: Mapping[str, Tensor], found: list[Candidate]) -> None:
     integers = [
         key
         for key, tensor in tensors.items()
@@ -75,37 +113,21 @@ def recognise(
             "Its gradients cannot be examined.",
             "Ask for the float32 weights from before quantisation.",
         )
-    if not found:
-        raise _unknown(shapes, arch)
-    if arch is not None:
-        fitting = [candidate for candidate in found if _same(arch, candidate.name)]
-        if not fitting:
-            raise _mismatch(arch, shapes, found)
-        found = fitting
-    if classes is not None:
-        answers = sorted({candidate.num_classes for candidate in found})
-        found = [candidate for candidate in found if candidate.num_classes == classes]
-        if not found:
-            raise BadInput(
-                f"The network has {answers[0]} classes, not {classes}.",
-                "Its last layer says so.",
-                f"Leave --classes out or give --classes {answers[0]}.",
-            )
-    return found
 
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower()).replace("wrn", "wideresnet")
 
 
-def _same(arch: str, name: str) -> bool:
+def same_name(arch: str, name: str) -> bool:
+    """Tell whether an analyst's word for a network can mean one of ours."""
     asked, known = _key(arch), _key(name)
     return asked in (known, known.removesuffix("small"), known.removesuffix("bn"))
 
 
 def _known(arch: str) -> None:
-    names = [*signatures(), *BUILTIN_NAMES]
-    if any(_same(arch, name) for name in names):
+    names = [*signatures(), *builtin_names(), "plain_cnn_bn"]
+    if any(same_name(arch, name) for name in names):
         return
     # Depths and widths that are not listed: the weights will tell whether they are there.
     if re.fullmatch(r"(preact)?(wide)?resnet[\d]+(small|width\d+)?", _key(arch)):
@@ -120,19 +142,16 @@ def _known(arch: str) -> None:
 
 
 def _unknown(shapes: Mapping[str, tuple[int, ...]], arch: str | None) -> BadInput:
-    close = nearest(shapes)
+    near = likenesses(countless(shapes), count=3)
     why = f"{len(shapes)} tensors, the first {next(iter(shapes))!r}."
-    if close:
-        shares = ", ".join(f"{name} ({share:.0%} of the tensors agree)" for name, share in close)
+    if near:
+        shares = ", ".join(f"{like.name} ({like.score:.0%} of the tensors agree)" for like in near)
         why += f" Nearest: {shares}."
+        if near[0].differs and near[0].score > 0.3:
+            why += f" Against {near[0].name}: {'; '.join(near[0].differs[:4])}."
     if arch is not None:
         why += f" {_difference(arch, shapes)}"
-    return BadInput(
-        "The weights belong to no network that Inspector knows.",
-        why,
-        "Known are torchvision's classification networks and "
-        "ResNet, PreActResNet, VGG, WideResNet and plain networks for small images.",
-    )
+    return BadInput("The weights belong to no network that Inspector knows.", why, _SPEC)
 
 
 def _mismatch(arch: str, shapes: Mapping[str, tuple[int, ...]], found: list[Candidate]) -> BadInput:
@@ -145,18 +164,8 @@ def _mismatch(arch: str, shapes: Mapping[str, tuple[int, ...]], found: list[Cand
 
 
 def _difference(arch: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Name the first tensor in which weights differ from a torchvision network."""
-    signature = next((entry for name, entry in signatures().items() if _same(arch, name)), None)
-    if signature is None:
+    """Name the first tensors in which weights differ from a network of this name."""
+    named = next((entry for entry in table() if same_name(arch, entry.name)), None)
+    if named is None:
         return ""
-    there = countless(shapes)
-    agreeing = signature.agreeing(there)
-    for key in (signature.stem, *signature.shapes):
-        if key not in agreeing:
-            wanted, other = signature.shapes[key], there.get(key)
-            if other is None:
-                return f"{arch} has {key!r}, which is not among them."
-            sizes = ("×".join(map(str, shape)) for shape in (other, wanted))
-            return f"{key!r} is {next(sizes)}; {arch} has {next(sizes)}."
-    extra = next(key for key in there if key not in agreeing)
-    return f"{extra!r} does not occur in {arch}."
+    return f"Against {named.name}: {'; '.join(differences(named, countless(shapes), 3))}."

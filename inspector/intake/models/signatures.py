@@ -1,17 +1,19 @@
-"""The shapes of the weights of torchvision's classification networks, as a table that ships.
+"""Names and shapes of the weights of all known networks, as a table that ships.
 
 Building all networks to look at their shapes takes half a minute, so it is done once per
-torchvision release: ``python -m inspector.intake.models.signatures`` writes the table anew.
+torchvision release: ``python -m inspector.intake.models.signatures`` writes the table anew. Reading
+it imports no torch.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from inspector.errors import InspectorError
 from inspector.places import resources
@@ -28,19 +30,22 @@ class Signature:
     Attributes
     ----------
     name : str
-        As in ``torchvision.models.list_models()``.
+        As in ``torchvision.models.list_models()``, or the built-in network's.
     head : frozenset of str
         Weights whose first dimension is the number of classes.
     stem : str
         The first convolution; its second dimension is the number of channels.
     shapes : dict of str to tuple of int
         All weights, at 1000 classes and 3 channels, without the counters of batch normalisation.
+    family : str
+        "torchvision" or "builtin".
     """
 
     name: str
     head: frozenset[str]
     stem: str
     shapes: dict[str, tuple[int, ...]]
+    family: str = "torchvision"
 
     def agreeing(self, shapes: Shapes) -> set[str]:
         """Return the names whose shapes agree, class count and channels left free."""
@@ -58,8 +63,18 @@ class Signature:
         return other == shape
 
 
-@cache
 def signatures() -> dict[str, Signature]:
+    """Return torchvision's networks by name; see `table`."""
+    return {entry.name: entry for entry in table() if entry.family == "torchvision"}
+
+
+def builtin_names() -> list[str]:
+    """Return the usual names of the built-in networks; see `table`."""
+    return [entry.name for entry in table() if entry.family == "builtin"]
+
+
+@cache
+def table() -> tuple[Signature, ...]:
     """Read the table that ships.
 
     Raises
@@ -70,15 +85,20 @@ def signatures() -> dict[str, Signature]:
     path = resources() / TABLE
     try:
         document = json.loads(gzip.decompress(path.read_bytes()))
-        return {
-            name: Signature(
+        return tuple(
+            Signature(
                 name,
                 frozenset(entry["head"]),
                 entry["stem"],
                 {key: tuple(shape) for key, shape in entry["shapes"].items()},
+                family,
             )
-            for name, entry in document["models"].items()
-        }
+            for family, models in (
+                ("torchvision", document["models"]),
+                ("builtin", document["builtin"]),
+            )
+            for name, entry in models.items()
+        )
     except (OSError, ValueError, KeyError) as error:
         raise InspectorError(
             f"The table of architectures {path} cannot be read.",
@@ -88,36 +108,57 @@ def signatures() -> dict[str, Signature]:
 
 
 def write_table(path: Path) -> int:
-    """Build every torchvision classification network and write the table; return how many.
+    """Build every known network and write the table; return how many.
 
     The file is the same, byte for byte, for the same torchvision.
     """
     import torchvision
 
+    from inspector.intake.models.networks.canonical import canonical
     from inspector.intake.models.torchvision_models import list_names
 
-    models = {}
-    for name in list_names():
-        shapes = _shapes(name, 1000)
-        # A second build with an unlikely number of classes tells which dimensions count classes.
-        other = _shapes(name, 997)
-        head = sorted(key for key in shapes if shapes[key] != other[key])
-        stem = next(key for key, shape in shapes.items() if len(shape) == 4 and shape[1] == 3)
-        models[name] = {"head": head, "stem": stem, "shapes": shapes}
-    document = {"torchvision": torchvision.__version__.partition("+")[0], "models": models}
+    models = {name: torchvision_entry(name) for name in list_names()}
+    builtin = {name: builtin_entry(name) for name in canonical()}
+    document = {
+        "torchvision": torchvision.__version__.partition("+")[0],
+        "models": models,
+        "builtin": builtin,
+    }
     text = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
     path.write_bytes(gzip.compress(text, 9, mtime=0))
-    return len(models)
+    return len(models) + len(builtin)
 
 
-def _shapes(name: str, num_classes: int) -> dict[str, list[int]]:
-    from inspector.intake.models.torchvision_models import build_torchvision, without_storage
+def torchvision_entry(name: str) -> dict[str, Any]:
+    """Build one of torchvision's networks and return its entry in the table."""
+    from inspector.intake.models.torchvision_models import build_torchvision
 
-    arguments = {"num_classes": num_classes, "in_channels": 3}
-    network = without_storage(lambda: build_torchvision(name, arguments))
+    return _entry(lambda n: build_torchvision(name, {"num_classes": n, "in_channels": 3}))
+
+
+def builtin_entry(name: str) -> dict[str, Any]:
+    """Build one of the built-in networks and return its entry in the table."""
+    from inspector.intake.models.networks.canonical import canonical
+
+    return _entry(lambda n: canonical(num_classes=n)[name]())
+
+
+def _entry(build: Callable[[int], Any]) -> dict[str, Any]:
+    shapes = _shapes(lambda: build(1000))
+    # A second build with an unlikely number of classes tells which dimensions count classes.
+    other = _shapes(lambda: build(997))
+    head = sorted(key for key in shapes if shapes[key] != other[key])
+    # A network without convolutions has no stem: its first layer sees pixels, not channels.
+    stems = (key for key, shape in shapes.items() if len(shape) == 4 and shape[1] == 3)
+    return {"head": head, "stem": next(stems, ""), "shapes": shapes}
+
+
+def _shapes(build: Callable[[], Any]) -> dict[str, list[int]]:
+    from inspector.intake.models.torchvision_models import without_storage
+
     return {
         key: list(tensor.shape)
-        for key, tensor in network.state_dict().items()
+        for key, tensor in without_storage(build).state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
 

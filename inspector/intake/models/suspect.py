@@ -11,12 +11,17 @@ from torch import nn
 
 from inspector.api import Control
 from inspector.errors import BadInput
+from inspector.intake.models.answers import Answers
 from inspector.intake.models.building import build_network
 from inspector.intake.models.candidates import Candidate
+from inspector.intake.models.plugin_architectures import find_architecture
 from inspector.intake.models.preprocess import Preprocess
+from inspector.intake.models.reading import fitted, read_as_stated
 from inspector.intake.models.recognition import recognise
+from inspector.intake.models.spec import ModelSpec
 from inspector.intake.models.tracing import trace
-from inspector.intake.models.weights import read_weights
+from inspector.intake.models.weights import Weights
+from inspector.intake.models.written_spec import written_spec
 
 
 @dataclass
@@ -30,7 +35,7 @@ class SuspectModel:
     architecture : str
         Its name with what was chosen, such as "resnet18_small (stride 1, no pooling)".
     family : str
-        "torchvision" or "builtin".
+        "torchvision", "builtin", "timm" or "plugin".
     num_classes, in_channels : int
         Answers; channels of its input.
     preprocess : Preprocess
@@ -58,6 +63,23 @@ class SuspectModel:
         Multiplications and additions per image.
     candidate : Candidate
         What `build_network` rebuilds it from.
+    answers : Answers
+        How its output becomes logits in the order of the data's classes.
+    normalised_inside : bool
+        Whether mean and deviation came from buffers of the model itself.
+    file, container, prefix, nesting : str
+        Name of the weights file and its kind, what was taken off every name, where the weights lay.
+    candidates : list of dict
+        The best matches among the known networks: family, name, score, tensors that differ, and
+        which was chosen.
+    stated : ModelSpec
+        What was given and not measured.
+    layer : str or None
+        The layer that the spec asks to look at.
+    class_names : list of str
+        Names of the answers in the model's own order; empty when they are not known.
+    plugin : dict
+        Id, file, origin and SHA-256 of the plugin that built it; empty without one.
     """
 
     network: nn.Module
@@ -76,6 +98,22 @@ class SuspectModel:
     doubt: str
     operations: float
     candidate: Candidate = field(repr=False)
+    answers: Answers = field(default_factory=Answers)
+    normalised_inside: bool = False
+    file: str = ""
+    container: str = "auto"
+    prefix: str = ""
+    nesting: str = ""
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    stated: ModelSpec = field(default_factory=ModelSpec)
+    layer: str | None = None
+    class_names: list[str] = field(default_factory=list)
+    plugin: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Note which plugin built the network."""
+        if self.family == "plugin" and not self.plugin:
+            self.plugin = plugin_record(self.candidate.network)
 
     def spec(self) -> dict[str, Any]:
         """Return a JSON-able description from which `from_spec` rebuilds the model."""
@@ -97,7 +135,22 @@ class SuspectModel:
             "layers": self.layers,
             "notes": self.notes,
             "doubt": self.doubt,
+            "answers": self.answers.as_dict(),
+            "normalised_inside": self.normalised_inside,
+            "file": self.file,
+            "container": self.container,
+            "prefix": self.prefix,
+            "nesting": self.nesting,
+            "candidates": self.candidates,
+            "stated": self.stated.as_dict(),
+            "layer": self.layer,
+            "class_names": self.class_names,
+            "plugin": self.plugin,
         }
+
+    def model_spec(self) -> dict[str, dict[str, Any]]:
+        """Return everything that was stated or measured, by section and key of a model spec."""
+        return written_spec(self)
 
     @classmethod
     def from_spec(
@@ -110,23 +163,13 @@ class SuspectModel:
         BadInput
             The file is not the one that was described, or the description is not valid.
         """
-        weights = read_weights(path, control)
-        if weights.sha256 != spec.get("sha256"):
-            raise BadInput(
-                f"{path} is not the file that was examined before.",
-                f"Its SHA-256 begins {weights.sha256[:16]}, in the case"
-                f" {str(spec.get('sha256'))[:16]}.",
-                "Open the original file, or start a new case.",
-            )
+        stated = ModelSpec.from_dict(spec.get("stated"))
         preprocess = Preprocess.from_dict(spec.get("preprocess", {}))
         try:
-            candidate = Candidate(
-                str(spec["family"]), str(spec["name"]), str(spec["network"]), dict(spec["args"])
-            )
-            known = {(other.family, other.network) for other in recognise(weights.tensors)}
-            if (candidate.family, candidate.network) not in known:
-                raise KeyError(candidate.network)
-            network = build_network(candidate, weights.tensors)
+            candidate, weights = recorded_weights(spec, Path(path), control)
+            _still_recognised(candidate, weights)
+            answers = Answers.from_dict(spec.get("answers", {}))
+            network = build_network(candidate, weights.tensors, answers)
             traced = trace(network, preprocess.channels, preprocess.size)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise BadInput(
@@ -151,4 +194,76 @@ class SuspectModel:
             doubt=str(spec.get("doubt", "")),
             operations=traced.operations,
             candidate=candidate,
+            answers=answers,
+            normalised_inside=bool(spec.get("normalised_inside", False)),
+            file=str(spec.get("file", "")),
+            container=str(spec.get("container", "auto")),
+            prefix=str(spec.get("prefix", "")),
+            nesting=str(spec.get("nesting", "")),
+            candidates=list(spec.get("candidates", [])),
+            stated=stated,
+            layer=spec.get("layer"),
+            class_names=list(spec.get("class_names", [])),
+        )
+
+
+def recorded_weights(
+    spec: Mapping[str, Any], path: Path, control: Control | None = None
+) -> tuple[Candidate, Weights]:
+    """Read the weights of a model that a case describes, under the names that its network has.
+
+    Raises
+    ------
+    BadInput
+        The file or the plugin is not the one that was described.
+    KeyError, TypeError, ValueError
+        The description is not valid.
+    """
+    stated = ModelSpec.from_dict(spec.get("stated")).stated.get("weights", {})
+    # The digest of the case is asked for below, with its own words.
+    reading = {key: value for key, value in stated.items() if key != "sha256"}
+    weights = read_as_stated(path, reading, control)
+    if weights.sha256 != spec.get("sha256"):
+        raise BadInput(
+            f"{path} is not the file that was examined before.",
+            f"Its SHA-256 begins {weights.sha256[:16]}, in the case {str(spec.get('sha256'))[:16]}.",
+            "Open the original file, or start a new case.",
+        )
+    candidate = Candidate(
+        str(spec["family"]), str(spec["name"]), str(spec["network"]), dict(spec["args"])
+    )
+    _same_plugin(candidate, spec)
+    return candidate, fitted(weights, candidate, reading)
+
+
+def plugin_record(name: str) -> dict[str, str]:
+    """Return what a case records of the plugin that offers a network."""
+    entry = find_architecture(name)
+    return {
+        "id": entry.id,
+        "file": str(entry.file or ""),
+        "origin": entry.origin,
+        "sha256": entry.sha256,
+    }
+
+
+def _still_recognised(candidate: Candidate, weights: Weights) -> None:
+    """Refuse a recorded network that these weights would not be taken for."""
+    if candidate.family in ("plugin", "timm"):
+        return
+    found = recognise(weights.tensors, family=candidate.family)
+    if (candidate.family, candidate.network) not in {(one.family, one.network) for one in found}:
+        raise KeyError(candidate.network)
+
+
+def _same_plugin(candidate: Candidate, spec: Mapping[str, Any]) -> None:
+    """Refuse a plugin that was changed: what it builds may be another network."""
+    if candidate.family != "plugin":
+        return
+    recorded = dict(spec.get("plugin") or {}).get("sha256")
+    if plugin_record(candidate.network)["sha256"] != recorded:
+        raise BadInput(
+            f"The plugin {candidate.network!r} has changed since the case was made.",
+            "Another builder may build another network.",
+            "Put the former plugin back, or make a new case.",
         )

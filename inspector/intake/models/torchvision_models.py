@@ -81,14 +81,16 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         As in `list_names`.
     arguments : mapping
         ``num_classes``, ``in_channels``; optionally ``auxiliary`` (bool), ``image_size`` (vision
-        transformers), ``stem_stride`` and ``stem_pool`` (ResNets for small images), ``head``
-        (layers of a chain that stands in place of the last linear layer) and ``head_name``.
+        transformers), ``extra`` (other arguments of its class), ``stem_stride`` and ``stem_pool``
+        (ResNets for small images), ``head`` (layers of a chain that stands in place of the last
+        linear layer) and ``head_name``.
     """
     keywords: dict[str, Any] = {"num_classes": arguments["num_classes"]}
     if name in _AUXILIARY:
         keywords |= {"aux_logits": arguments.get("auxiliary", True), "init_weights": False}
     if "image_size" in arguments:
         keywords["image_size"] = arguments["image_size"]
+    keywords |= arguments.get("extra", {})
     network = torchvision_models().get_model(name, weights=None, **keywords)
     if arguments["in_channels"] != 3:
         _replace_stem(network, arguments["in_channels"])

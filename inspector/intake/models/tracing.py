@@ -20,7 +20,8 @@ class Trace:
         Modules that ran exactly once and gave one tensor per image, in the order in which they
         ended.
     head : str
-        The linear layer that gave the answers; "" when the answers come from something else.
+        The linear layer that gave the answers, be it through a softmax; "" when they come from
+        something else.
     operations : float
         Multiplications and additions of convolutions and linear layers, per image.
     answers : int
@@ -58,7 +59,11 @@ def trace(network: nn.Module, channels: int, size: tuple[int, int]) -> Trace:
             operations += output.numel() * 2.0 * module.in_features
             linear.append((name, output))
 
+    given: list[object] = []
     hooks = [
+        network.register_forward_hook(lambda _, __, output: given.append(output), prepend=True)
+    ]
+    hooks += [
         module.register_forward_hook(
             lambda module, _, output, name=name: look(name, module, output)
         )
@@ -73,9 +78,21 @@ def trace(network: nn.Module, channels: int, size: tuple[int, int]) -> Trace:
             hook.remove()
     if not isinstance(output, Tensor) or output.ndim != 2:
         raise ValueError("The network gives no table of answers.")
-    # The answers must be exactly what the layer gave: only then is the loss gradient at its weights
-    # (softmax - one-hot) times its input.
-    same = bool(linear) and linear[-1][1].nan_to_num().equal(output.nan_to_num())
-    head = linear[-1][0] if same else ""
+    head = linear[-1][0] if linear and _gives(linear[-1][1], given[-1]) else ""
     layers = tuple(name for name in dict.fromkeys(ended) if times[name] == 1)
     return Trace(layers, head, operations / 2, output.shape[1])
+
+
+def _gives(linear: Tensor, answers: object) -> bool:
+    """Tell whether the answers are what a linear layer gave, as logits or through a softmax.
+
+    Only then is the loss gradient at its weights (softmax - one-hot) times its input. ``answers``
+    are those of the network itself, before they are put into the order of the data.
+    """
+    if not isinstance(answers, Tensor) or answers.shape != linear.shape:
+        return False
+    linear, answers = linear.nan_to_num(), answers.nan_to_num()
+    if linear.equal(answers):
+        return True
+    through = (linear.softmax(1), linear.log_softmax(1))
+    return any(torch.allclose(made, answers, rtol=1e-4, atol=1e-5) for made in through)

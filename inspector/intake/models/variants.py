@@ -12,9 +12,11 @@ from inspector.intake.models.chains import chain_channels, geometries, norm_orde
 from inspector.intake.models.networks.layer_chain import ACTIVATIONS
 from inspector.intake.models.normalisations import Normalisation
 from inspector.intake.models.preprocess import Preprocess
+from inspector.intake.models.timm_models import timm_side
 
 _LARGEST_NATIVE = 512
 _REFINED = ("activation", "pooling", "order")
+_SMALLEST_CROPPED = 96
 _FIXED_SIZE = ("vit_", "maxvit_")
 
 Size = tuple[int, int]
@@ -55,7 +57,9 @@ class Setting:
         )
 
 
-def starting_points(candidate: Candidate, image: Size | None) -> list[Setting]:
+def starting_points(
+    candidate: Candidate, image: Size | None, wanted: Size | None = None
+) -> list[Setting]:
     """List the networks and input sizes to begin with, the likelier ones first.
 
     Parameters
@@ -64,14 +68,16 @@ def starting_points(candidate: Candidate, image: Size | None) -> list[Setting]:
         From `recognise`.
     image : (int, int) or None
         Height and width of the images, when all have one size.
+    wanted : (int, int), optional
+        The size of the network's input, where it is given.
     """
     mode = "L" if candidate.in_channels == 1 else "RGB"
     count = candidate.in_channels
     plain = Preprocess(mode, (32, 32), (0.0,) * count, (1.0,) * count)
     if candidate.network == "chain":
-        return _chain_points(candidate, image, plain)
+        return _chain_points(candidate, wanted or image, plain)
     points = []
-    for size, fit in _sizes(candidate, image):
+    for size, fit in _sizes(candidate, image, wanted):
         setting = Setting(candidate, replace(plain, size=size, fit=fit))
         text = f"{size[0]}×{size[1]}" + ("" if size == image else f", {fit}")
         setting = setting.changed("size", text)
@@ -110,17 +116,20 @@ def _layout(way: dict[str, Any]) -> str:
     return f"{kind} convolution {where}, {padding}"
 
 
-def _sizes(candidate: Candidate, image: Size | None) -> list[tuple[Size, str]]:
+def _sizes(candidate: Candidate, image: Size | None, wanted: Size | None) -> list[tuple[Size, str]]:
+    if wanted is not None:
+        return [(wanted, "stretch" if image == wanted or max(wanted) <= 96 else "crop")]
     native = [(image, "stretch")] if image and max(image) <= _LARGEST_NATIVE else []
-    if candidate.family == "builtin":
+    if candidate.family in ("builtin", "plugin"):
         sides = (32, 64) if image and native else (32, 64, 224)
         others = [((side, side), "stretch") for side in sides]
         if image and native:
             # A network for small images takes any size, so smaller ones are worth a look only when
-            # the images are clearly larger.
-            others = [pair for pair in others if pair[0][0] * 1.5 < min(image)]
-        return native + others
-    side = candidate.args.get("image_size", 299 if candidate.name == "inception_v3" else 224)
+            # the images are clearly larger. What a plugin's network takes is not known.
+            larger = candidate.family == "plugin"
+            others = [pair for pair in others if larger or pair[0][0] * 1.5 < min(image)]
+        return native + [pair for pair in others if pair[0] != image]
+    side = _usual_side(candidate)
     usual: list[tuple[Size, str]] = [((side, side), "crop"), ((side, side), "stretch")]
     if image and image[0] == image[1]:
         # Cropping the middle of a picture that is enlarged anyway would throw its border away.
@@ -128,6 +137,31 @@ def _sizes(candidate: Candidate, image: Size | None) -> list[tuple[Size, str]]:
     if candidate.name.startswith(_FIXED_SIZE):
         return usual
     return native + [pair for pair in usual if pair[0] != image]
+
+
+def _usual_side(candidate: Candidate) -> int:
+    """Return the side of the images that a large network is usually trained on."""
+    if candidate.family == "timm":
+        return timm_side(candidate.name)
+    return int(candidate.args.get("image_size", 299 if candidate.name == "inception_v3" else 224))
+
+
+def fits(setting: Setting) -> list[Setting]:
+    """List the ways in which large images are commonly brought to the network's size.
+
+    The present one comes first: with images that labels cannot tell apart it stays.
+    """
+    size = setting.preprocess.size
+    if min(size) < _SMALLEST_CROPPED:
+        return [setting]
+    side, small = round(min(size) * 8 / 7), min(size)
+    ways: list[tuple[str, dict[str, Any]]] = [
+        (f"{side}, middle {size[0]}×{size[1]}", {"fit": "crop", "side": 0}),
+        (f"{small}, middle {size[0]}×{size[1]}", {"fit": "crop", "side": small}),
+        (f"{size[0]}×{size[1]}", {"fit": "stretch", "side": 0}),
+        (f"{side}×{side}, middle {size[0]}×{size[1]}", {"fit": "stretch-crop", "side": 0}),
+    ]
+    return [setting, *(setting.changed("size", text, **way) for text, way in ways)]
 
 
 def _stems(candidate: Candidate, size: Size) -> list[tuple[str, dict[str, Any]]]:

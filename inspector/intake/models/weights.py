@@ -53,6 +53,8 @@ class Weights:
         What the file says beside the weights.
     contents : FileContents
         What the file contains, as evidence.
+    raw : dict of str to Tensor
+        The same tensors under the names that the file has, those that are no weights included.
     """
 
     tensors: dict[str, Tensor]
@@ -65,9 +67,12 @@ class Weights:
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     hints: Hints = field(default_factory=Hints)
     contents: FileContents = field(default_factory=lambda: FileContents("safetensors", "inert"))
+    raw: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
-def read_weights(path: Path | str, control: Control | None = None) -> Weights:
+def read_weights(
+    path: Path | str, control: Control | None = None, select: str | None = None
+) -> Weights:
     """Read the weights of a model; nothing in the file is imported and nothing is run.
 
     Parameters
@@ -78,6 +83,9 @@ def read_weights(path: Path | str, control: Control | None = None) -> Weights:
         not matter, the content does.
     control : Control, optional
         Checked now and then.
+    select : str, optional
+        Where in a checkpoint the weights lie, names joined by dots; "" for the top. Found when it
+        is missing.
 
     Raises
     ------
@@ -90,10 +98,10 @@ def read_weights(path: Path | str, control: Control | None = None) -> Weights:
         from inspector.intake.models.model_folder import read_folder
 
         return read_folder(path, control)
-    return read_file(path, control)
+    return read_file(path, control, select)
 
 
-def read_file(path: Path, control: Control | None = None) -> Weights:
+def read_file(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
     """Read one model file; see `read_weights`."""
     content, digest = read_regular(path, MAX_BYTES, control)
     kind = sniff(content)
@@ -104,7 +112,7 @@ def read_file(path: Path, control: Control | None = None) -> Weights:
         return finished(plain, path.name)
     if kind not in CHECKPOINTS:
         raise other_format(path.name, kind)
-    read = read_checkpoint(content, kind, path.name, control)
+    read = read_checkpoint(content, kind, path.name, control, select)
     nesting = ".".join(read.table.keys)
     weights = finished(
         Weights(
@@ -153,4 +161,5 @@ def finished(weights: Weights, name: str) -> Weights:
         prefix=named.prefix,
         normalisation=named.normalisation,
         contents=contents,
+        raw=tensors,
     )

@@ -15,6 +15,9 @@ STAGES: dict[int, tuple[tuple[int, ...], ...]] = {
 }
 """Widths of the convolutions; a max-pool by 2 ends every stage."""
 
+SMALL_WIDTHS = (32, 32, 64, 64, 128, 128)
+"""Widths of the small VGG with ELU that papers on backdoors use."""
+
 
 class VGGBN(LayerChain):
     """``features.N`` (convolution, normalisation, ReLU …, max-pool) and one linear ``classifier``.
@@ -78,4 +81,6 @@ def chain_name(layers: Sequence[Mapping[str, Any]]) -> str:
     for depth, stages in STAGES.items():
         if widths == tuple(wide for stage in stages for wide in stage):
             return f"vgg{depth}{normalised}_small"
+    if widths == SMALL_WIDTHS and {layer["kernel"] for layer in convolutions} == {3}:
+        return f"vgg6{normalised}_small"
     return f"plain_cnn{normalised}"
