@@ -42,6 +42,7 @@ SIGNALS: dict[str, str] = {
     "loss": "(n,) float32, cross-entropy at the given label, nats",
     "predicted": "(n,) int32, argmax of the logits",
     "thumbnails": "(n, h, w, c) uint8, at most 64 pixels on a side",
+    "pixel_sha256": "(n, 32) uint8, SHA-256 of the decoded pixels: equal for equal pictures",
     "gradients": "(n, k) float32, full-network loss gradients, projected (by option)",
 }
 """The signals that a detector may name in ``needs``, with their shapes."""

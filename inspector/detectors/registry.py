@@ -25,7 +25,13 @@ from inspector.places import bundled_plugins, user_plugins
 GROUP = "inspector.detectors"
 """The entry point group by which installed packages offer detectors."""
 
-BUNDLED = ("spectral", "spectral_whitened", "spectral_gradient", "activation_clustering")
+BUNDLED = (
+    "spectral",
+    "spectral_whitened",
+    "spectral_gradient",
+    "activation_clustering",
+    "duplicates",
+)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,9 @@ def facts_of(case: Case, table: SampleTable, row: int, note: str = "") -> list[F
     near = _nearest(case, columns, row)
     if near:
         facts.append(near)
+    twins = _twins(case, columns, row)
+    if twins:
+        facts.append(twins)
     if note:
         facts.append(Fact("note", plain(note), plain(note)))
     for name, array, tip in (
@@ -123,6 +126,33 @@ def _nearest(case: Case, columns: Mapping[str, NDArray[Any]], row: int) -> Fact 
     said = f"{', '.join(names)}\n{agree} of {near.size} share the label"
     return Fact(
         f"nearest {len(names)} labels", said, f"Samples {', '.join(map(str, near.tolist()))}"
+    )
+
+
+def _twins(case: Case, columns: Mapping[str, NDArray[Any]], row: int) -> Fact | None:
+    """Say which samples show the same picture, or nearly, and what their labels are."""
+    name = "artifact:duplicates:group"
+    if not case.has_array(name):
+        return None
+    try:
+        groups = np.asarray(case.array(name))
+        mine = int(groups[row])
+    except (CaseError, IndexError):
+        return None
+    if mine < 0 or groups.shape != (case.n,):
+        return None
+    twins = np.flatnonzero(groups == mine)
+    twins = twins[twins != row]
+    if not twins.size:
+        return None
+    labels = columns["label"]
+    said = [f"{twin:,} ({class_name(case, int(labels[twin]))})" for twin in twins[:NEIGHBOURS]]
+    more = f" and {twins.size - NEIGHBOURS:,} more" if twins.size > NEIGHBOURS else ""
+    other = int(np.count_nonzero(labels[twins] != labels[row]))
+    return Fact(
+        "same picture",
+        f"{', '.join(said)}{more}\n{other:,} of {twins.size:,} under another label",
+        "Equal, or nearly, by pixels; joined into one group through each other.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,7 +67,13 @@ def planted_signals(
         "thumbnails": _pictures(kind, planted, random),
         "gradients": random.standard_normal((n, 8)).astype(np.float32),
     }
+    signals["pixel_sha256"] = _hashes(signals["thumbnails"])
     return signals, planted
+
+
+def _hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    digests = b"".join(hashlib.sha256(picture.tobytes()).digest() for picture in pictures)
+    return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 
 def _pictures(

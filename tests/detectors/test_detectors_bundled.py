@@ -16,15 +16,17 @@ def test_contract(entry):
     check_detector(entry.factory)
 
 
-def test_all_four_are_there_in_a_fixed_order():
+def test_all_are_there_in_a_fixed_order():
     assert [entry.id for entry in ENTRIES] == [
         "spectral",
         "spectral-whitened",
         "spectral-gradient",
         "activation-clustering",
+        "duplicates",
     ]
     assert {entry.origin for entry in ENTRIES} == {"bundled"}
-    assert all(entry.info.reference and entry.info.in_ranking for entry in ENTRIES)
+    assert all(entry.info.reference for entry in ENTRIES)
+    assert [entry.id for entry in ENTRIES if not entry.info.in_ranking] == ["duplicates"]
     assert all(len(entry.sha256) == 64 for entry in ENTRIES)
 
 

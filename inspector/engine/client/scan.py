@@ -33,6 +33,7 @@ DETECTOR_SIGNALS = (
     "predicted",
     "loss",
     "thumbnails",
+    "pixel_sha256",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from inspector.engine.jobs.evidence import dataset_of
 from inspector.engine.session import Session
 from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
+
+_PLAIN = re.compile(r"[a-z0-9_-]{1,50}:[a-z0-9_-]{1,50}")
+_LARGEST_ARTIFACT = 256 << 20
 
 
 def run(
@@ -70,6 +74,10 @@ def run(
             scores = np.asarray(finding["scores"], np.float32)
             written.append(write_array(session, array, target / f"score-{name}.npy", scores))
             plain["score_array"] = array
+        for kind, values in outcome.artifacts.get(name, {}).items():
+            if _can_be_kept(name, kind, values):
+                file = target / f"artifact-{name}-{kind}.npy"
+                written.append(write_array(session, f"artifact:{name}:{kind}", file, values))
         findings[name] = plain
     return {
         "findings": findings,
@@ -79,6 +87,16 @@ def run(
         "calibrated": bool(np.isfinite(outcome.p_value).any()),
         "arrays": written,
     }
+
+
+def _can_be_kept(detector: str, kind: str, values: Any) -> bool:
+    """Whether an artifact of a detector, perhaps a plugin's, can be an array of the case."""
+    return (
+        bool(_PLAIN.fullmatch(f"{detector}:{kind}"))
+        and isinstance(values, np.ndarray)
+        and values.dtype.kind in "biuf"
+        and values.nbytes <= _LARGEST_ARTIFACT
+    )
 
 
 def _choose(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
