@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_case import NAMES, TARGET, copy_planted
+from planted_case import NAMES, TARGET, copy_planted, put_array
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from inspector.case import SampleTable
 from inspector.gui.pixel_view import as_pixels, stamped
+from inspector.gui.sample_facts import facts_of
 from inspector.gui.sample_panel import SamplePanel
 from inspector.gui.workspace import Workspace
 
@@ -173,3 +175,18 @@ def test_stamping_replaces_where_the_mask_is_full() -> None:
     assert (mixed[6:, 6:] == 200).all()
     assert mixed[0, 0, 0] == pytest.approx(105, abs=1)
     assert (mixed[1:5, 1:5] == 10).all()
+
+
+def test_twins_are_named_with_their_labels(planted: tuple[Workspace, np.ndarray]) -> None:
+    case = planted[0].case
+    assert case is not None
+    table = SampleTable(case)
+    labels = table.columns["label"]
+    other = int(np.flatnonzero(labels != labels[3])[0])
+    group = np.full(case.n, -1, np.int32)
+    group[[3, other]] = 0
+    put_array(case, "artifact:duplicates:group", group)
+    facts = {fact.name: fact.text for fact in facts_of(case, table, 3)}
+    assert facts["same picture"].startswith(f"{other} (")
+    assert "1 of 1 under another label" in facts["same picture"]
+    assert "same picture" not in {fact.name for fact in facts_of(case, table, 500)}
