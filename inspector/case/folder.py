@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +10,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-import inspector
 from inspector.case import layout, lock, opening, verification
 from inspector.case.arrays import ArrayInfo, ArrayStore
 from inspector.case.database import Database
@@ -25,6 +21,7 @@ from inspector.case.notes import Notes
 from inspector.case.proposals import Proposals
 from inspector.case.records import Records
 from inspector.case.samples import Samples
+from inspector.case.sittings import note_closing, note_opening
 from inspector.case.tags import Tags
 from inspector.case.watch import Watch
 from inspector.errors import CaseError
@@ -135,34 +132,10 @@ class Case:
 
     def _note_opening(self, act: str) -> None:
         try:
-            self._note_interruption()
-            self.journal.append(
-                act,
-                inspector=inspector.__version__,
-                python=platform.python_version(),
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                **self._upgrade(),
-            )
+            note_opening(self.journal, act, self._database.upgraded_from)
         except CaseError as error:
             # A full disk must not keep an analyst from what is there.
             self.problems.append(str(error))
-
-    def _note_interruption(self) -> None:
-        """Say in the journal that a scan was under way when its process ended."""
-        begun = self.journal.of_act("scan started")
-        if not begun:
-            return
-        ends = [f"scan {how}" for how in ("finished", "failed", "cancelled", "interrupted")]
-        ended = [entry.seq for act in ends for entry in self.journal.of_act(act)]
-        if begun[-1].seq > max(ended, default=0):
-            self.journal.append("scan interrupted", of=begun[-1].seq)
-
-    def _upgrade(self) -> dict[str, Any]:
-        former = self._database.upgraded_from
-        if former is None:
-            return {}
-        return {"upgraded_from": former, "backup": f"{layout.DATABASE}.bak-v{former}"}
 
     def close(self) -> None:
         """Write everything down and let the next process in. Harmless when called again."""
@@ -170,14 +143,11 @@ class Case:
             self._closed = True
             # A full disk must not keep a case open.
             with suppress(CaseError):
-                self._note_closing()
+                if not self.read_only:
+                    note_closing(self.journal)
         self._arrays.forget()
         self._database.close()
         self._lock.release()
-
-    def _note_closing(self) -> None:
-        if not self.read_only:
-            self.journal.append("closed", pid=os.getpid())
 
     def __enter__(self) -> Case:
         return self

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
+from inspector.engine.client import placing
 from inspector.engine.client import scan as steps
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.options import ScanOptions
@@ -124,29 +125,13 @@ class Investigation:
         InspectorError
             Without signals there is nothing to place.
         """
-        signals = self.case.get("signals", None)
-        if not signals:
-            raise BadInput(
-                "There is nothing to place on a map yet.",
-                "The case holds no activations.",
-                "Scan first.",
-            )
-        seed = int(self.case.get("scan", {}).get("seed", 0))
-        key = steps.key_of(signals=signals["key"], neighbours=neighbours, seed=seed)
-        done = self.case.get("map", {})
-        if done.get("key") == key and self.case.has_array("map:umap"):
+        asked = placing.request(self.case, neighbours)
+        if placing.is_placed(self.case, asked):
             self._emit({"event": "array", "name": "map:umap"})
             return
         engine = self._warm_map()
-        number = engine.submit(
-            "umap",
-            arrays={name: self.case.arrays()[name].path for name in ("activations", "assessed")},
-            folder=f"map-{signals['key']}",
-            seed=seed,
-            neighbours=neighbours,
-        )
         try:
-            result = engine.wait(number)
+            result = engine.wait(engine.submit("umap", **asked.arguments))
             environment = engine.wait(engine.submit("environment"))
         except InspectorError as error:
             self._journal_end("map", error)
@@ -155,17 +140,7 @@ class Investigation:
             engine.close(timeout=0.2)
             self._map_engine = None
         steps.register(self.case, result["arrays"], self._emit)
-        with self.case.transaction():
-            self.case.set("map", {"key": key})
-            keep_run(
-                self.case,
-                "map",
-                keep_environment(self.case, environment),
-                [str(item["name"]) for item in result["arrays"]],
-                device="cpu",
-                seed=seed,
-                neighbours=neighbours,
-            )
+        placing.keep(self.case, asked, result, environment)
 
     def start_map(self) -> None:
         """Place the samples in the background, beside whatever else runs."""
