@@ -39,22 +39,24 @@ def record_spec(case: Case, model: Mapping[str, Any], stated: Mapping[str, Any] 
     if place.is_file() and _digest(place) not in (former.get("sha256"), digest):
         place = case.path / BESIDE
     _write(place, text)
-    case.set("model_spec", {"file": place.name, "sha256": digest})
-    case.journal.append_with(
-        text,
-        "model rebuilt",
-        architecture=model["architecture"],
-        family=model["family"],
-        accuracy=model["accuracy"],
-        accuracy_sample=model["accuracy_sample"],
-        candidates=[
-            {key: row[key] for key in ("family", "name", "score", "chosen")}
-            for row in model["candidates"]
-        ],
-        tried=len(model["tried"]),
-        plugin=model.get("plugin"),
-        spec_given=None if stated is None else {key: stated[key] for key in ("name", "sha256")},
-    )
+    # Together: a spec that is there is not told of again.
+    with case.transaction():
+        case.set("model_spec", {"file": place.name, "sha256": digest})
+        case.journal.append_with(
+            text,
+            "model rebuilt",
+            architecture=model["architecture"],
+            family=model["family"],
+            accuracy=model["accuracy"],
+            accuracy_sample=model["accuracy_sample"],
+            candidates=[
+                {key: row[key] for key in ("family", "name", "score", "chosen")}
+                for row in model["candidates"]
+            ],
+            tried=len(model["tried"]),
+            plugin=model.get("plugin"),
+            spec_given=None if stated is None else {key: stated[key] for key in ("name", "sha256")},
+        )
 
 
 def _digest(path: Path) -> str:
