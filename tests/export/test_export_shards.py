@@ -230,7 +230,11 @@ def test_a_saved_dataset_describes_what_is_left(tmp_path: Path) -> None:
     assert pa.concat_tables(tables).equals(source, check_metadata=True)
 
 
-def test_hugging_face_opens_what_was_exported(tmp_path: Path) -> None:
+def test_hugging_face_opens_what_was_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
     images, labels = samples(N, channels=3)
     saved = datasets.Dataset.from_dict(
