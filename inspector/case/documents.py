@@ -76,7 +76,7 @@ def scan_document(case: Case) -> dict[str, Any]:
         "inspector": inspector.__version__,
         "case": str(case.path),
         "journal_head": case.journal.head,
-        "evidence": [_evidence(look) for look in looks],
+        "evidence": [_evidence(case, look) for look in looks],
         "model": _model(case),
         "dataset": _dataset(case),
         "classes": classes,
@@ -202,10 +202,12 @@ def _spec(case: Case, model: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _evidence(look: Look) -> dict[str, Any]:
+def _evidence(case: Case, look: Look) -> dict[str, Any]:
     item = look.item
     known = {"role": item.role, "path": item.path, "sha256": item.sha256, "size": item.size}
-    return {**known, "state": look.state}
+    known["state"] = look.state
+    contents = (case.get("model") or {}).get("contents") if item.role == "model" else None
+    return {**known, "contents": contents} if contents else known
 
 
 def _stale(case: Case) -> list[str]:

@@ -69,6 +69,11 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
         )
     if model["spec"]:
         console.print(f"Model spec: {model['spec']['file']}", markup=False, soft_wrap=True)
+    for item in document["evidence"]:
+        if item.get("contents"):
+            console.print(
+                f"Model file: {item['contents']['summary']}", markup=False, soft_wrap=True
+            )
     table = Table("class", "samples", "statistic", "p-value", "verdict", box=None, pad_edge=False)
     rows = sorted(
         document["classes"],

@@ -26,6 +26,7 @@ from inspector.gui import theme
 from inspector.gui.array_table import tooltip
 from inspector.gui.chip import chip
 from inspector.gui.classes_panel import mode_of
+from inspector.gui.contents_facts import facts_of
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.judgements import ACT as _ACT
 from inspector.gui.judgements import JUDGED, fill_notes, fill_proposals, offer_judgement
@@ -124,7 +125,21 @@ class CasePanel(QWidget):
             if state != "unchanged":
                 line.setText(1, "changed!" if state == "changed" else state)
                 line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
+            if item.role == "model":
+                self._fill_contents(line, (case.get("model") or {}).get("contents") or {})
         self._fill_note(group, "none recorded yet")
+
+    def _fill_contents(self, above: QTreeWidgetItem, contents: dict[str, Any]) -> None:
+        """List below a model file what it contains; open when there is more than weights to see."""
+        for fact in facts_of(contents) if contents else ():
+            line = self._add(above, fact.text, fact.value)
+            for column in (0, 1):
+                line.setToolTip(column, tooltip(fact.tip))
+            if fact.verdict != "none":
+                line.setForeground(0, QBrush(QColor(theme.VERDICT_COLOURS[fact.verdict])))
+            else:
+                line.setForeground(1, self.palette().placeholderText())
+        above.setExpanded(bool(contents.get("remarkable")))
 
     def _fill_findings(self, case: Case) -> None:
         group = self._emptied("Findings")

@@ -55,7 +55,7 @@ class OpenDialog(QDialog):
         self.setWindowTitle("Open model and dataset")
         self._workspace = workspace
         self._case_typed = False
-        self.model = PathField("file", "Model: .safetensors, .pt or .pth", self)
+        self.model = PathField("either", "Model: .safetensors, .pt, .pth, .ckpt, or a folder", self)
         self.data = PathField(
             "either", "Data it was trained on: a folder, an archive or a manifest", self
         )
@@ -195,8 +195,8 @@ class OpenDialog(QDialog):
             return "Choose the model file."
         if not model.exists():
             return f"There is no file {plain(model)}."
-        if not model.is_file():
-            return f"{plain(model)} is not a file; a model is one file of weights."
+        if not (model.is_file() or model.is_dir()):
+            return f"{plain(model)} is neither a file of weights nor a model folder."
         if not os.access(model, os.R_OK):
             return f"You may not read {plain(model)}."
         if data is None:

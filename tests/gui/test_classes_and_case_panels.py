@@ -201,3 +201,41 @@ def test_saved_view_brings_back_filter_order_and_colour(
     assert space.colour == "combined"
     tree.remove_view("tail")
     assert tree.groups["Saved views"].childCount() == 1
+
+
+def test_what_the_model_file_contains_is_listed_below_it(
+    planted: tuple[Workspace, np.ndarray], tree: CasePanel
+) -> None:
+    space, _ = planted
+    record = dict(space.case.get("model") or {})
+    contents = {
+        "verdict": "commands",
+        "summary": "Names functions that run commands: posix.system (offset 0x1f3).",
+        "remarkable": True,
+        "complete": True,
+        "tensors": 122,
+        "names": [
+            {"name": "posix.<b>system", "offset": 499, "count": 1, "verdict": "commands"},
+            *(
+                {"name": f"net.C{k}", "offset": k, "count": 1, "verdict": "classes"}
+                for k in range(40)
+            ),
+            {"name": "torch.FloatStorage", "offset": 9, "count": 3, "verdict": "weights"},
+        ],
+        "anomalies": ["The archive has a comment of 5 bytes."],
+        "checksum_errors": ["archive/data/3"],
+        "not_finite": [{"name": "fc.weight", "nan": 2, "infinite": 0}],
+    }
+    space.case.set("model", {**record, "contents": contents})
+    tree.refresh()
+    model = tree.groups["Evidence"].child(0)
+    lines = [(model.child(k).text(0), model.child(k).text(1)) for k in range(model.childCount())]
+    assert model.isExpanded()
+    assert lines[0] == ("Names functions that run commands", "122 tensors")
+    assert lines[1][0] == "The archive has a comment of 5 bytes."
+    assert lines[2][0] == "Checksum does not match: archive/data/3"
+    assert lines[3][0].startswith("fc.weight: 2 NaN")
+    assert lines[4] == ("posix.<b>system", "0x1f3")
+    assert lines[-1][0] == "… and 32 more names"
+    assert not any("FloatStorage" in text for text, _ in lines)
+    assert "<b>" not in model.child(4).toolTip(0)

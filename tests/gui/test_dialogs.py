@@ -81,7 +81,7 @@ def test_case_is_never_suggested_inside_the_data(qtbot: QtBot, evidence: Path) -
     [
         (lambda d, p: d.model.line.setText(""), "Choose the model file."),
         (lambda d, p: d.model.line.setText(str(p / "no.pt")), "There is no file"),
-        (lambda d, p: d.model.line.setText(str(p / "data")), "is not a file"),
+        (lambda d, p: d.model.line.setText("/dev/null"), "neither a file of weights nor"),
         (lambda d, p: d.data.line.setText(""), "Choose the data"),
         (lambda d, p: d.data.line.setText(str(p / "none")), "There is nothing at"),
         (lambda d, p: d.reference.line.setText(str(p / "none")), "There is no reference"),

@@ -191,6 +191,9 @@ def warnings_of(
 ) -> list[str]:
     """Return what must be said before any detector runs."""
     said: list[str] = []
+    contents = model.get("contents") or {}
+    if contents.get("remarkable"):
+        said.append(f"The model file: {contents['summary']}")
     if model.get("doubt"):
         said.append(str(model["doubt"]))
     classes = int(model["num_classes"])

@@ -66,7 +66,7 @@ def run(
             "role": "model",
             "path": model,
             "sha256": suspect.sha256,
-            "size": Path(model).stat().st_size,
+            "size": suspect.size,
         },
         {
             "role": "data",
@@ -126,6 +126,7 @@ def describe_model(suspect: Any) -> dict[str, Any]:
         "sha256": suspect.sha256,
         "notes": suspect.notes,
         "doubt": suspect.doubt,
+        "contents": suspect.contents.as_dict(),
         "spec": suspect.spec(),
         "candidates": suspect.candidates,
         "output": suspect.answers.as_dict(),

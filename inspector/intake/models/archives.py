@@ -31,7 +31,7 @@ _CHUNK = 1 << 24
 # What torch.save and torch.jit.save write beside the pickle and the storages.
 _USUAL = (
     *("version", "byteorder", "constants.pkl", ".format_version", ".storage_alignment"),
-    *("bytecode.pkl", "mobile_debug_handles.pkl", "attributes.pkl"),
+    *("bytecode.pkl", "mobile_debug_handles.pkl", "attributes.pkl", "traced_inputs.pkl"),
 )
 _USUAL_FOLDERS = ("data/", "constants/", "code/", ".data/", "extra/", "traced_inputs/")
 

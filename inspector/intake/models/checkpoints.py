@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.intake.models.archives import Archive, check_archive
+from inspector.intake.models.archives import MAX_PICKLE, Archive, check_archive
 from inspector.intake.models.contents import (
     FileContents,
     NamedObject,
@@ -163,10 +163,11 @@ def _in_archive(archive: Archive, name: str, control: Control) -> _Found:
     found.anomalies += archive.anomalies
     found.checksum_errors += archive.checksum_errors
     found.programs += [*program_texts(archive), *followed.sources]
-    if "constants.pkl" in archive.members:
-        constants = follow(archive.bytes_of("constants.pkl"), 0, control)
-        place = archive.members["constants.pkl"].start
-        found.names += _named(constants, place, f"{archive.folder}/constants.pkl")
+    # The weights are in data.pkl; the others are looked into for what they name.
+    for member, place in archive.members.items():
+        if member.endswith(".pkl") and member != "data.pkl" and place.size <= MAX_PICKLE:
+            other = follow(archive.bytes_of(member), 0, control)
+            found.names += _named(other, place.start, f"{archive.folder}/{member}")
     found.plain = _is_plain(followed)
     _judge_nested(found, followed, name)
     size = archive.members["data.pkl"].size

@@ -163,6 +163,7 @@ class FileContents:
             "method": self.method,
             "verdict": self.verdict,
             "summary": self.summary(),
+            "remarkable": self.remarkable,
             "complete": self.complete,
             "names": [
                 {

@@ -169,7 +169,8 @@ def is_module(value: Any) -> bool:
 
 def _table_at(value: Any) -> Table | None:
     if is_module(value):
-        return _walk(value)
+        walked = _walk(value)
+        return walked if walked.tensors else None
     entries = entries_of(value)
     if entries is None:
         return None

@@ -245,6 +245,8 @@ def _suspect(
         container=container_word(weights),
         prefix=weights.prefix,
         nesting=weights.nesting,
+        contents=weights.contents,
+        size=weights.size,
     )
 
 

@@ -22,7 +22,7 @@ from inspector.intake.models.contents import FileContents, joined, visible
 from inspector.intake.models.hints import Hints
 from inspector.intake.models.limits import ASK_AGAIN, MAX_BYTES
 from inspector.intake.models.model_config import hints_of_config
-from inspector.intake.models.weights import Weights, read_file
+from inspector.intake.models.weights import Weights, read_part, with_layers
 
 WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names under which Hugging Face keeps weights, the preferred one first."""
@@ -82,6 +82,7 @@ def read_folder(folder: Path, control: Control | None = None) -> Weights:
         for name in _CONFIGS
         if name in names and (found := _read_json(folder / name, parts, control)) is not None
     }
+    with_layers(read, folder.name)
     hints = hints_of_config(configs.get(_CONFIGS[0]), configs.get(_CONFIGS[1]))
     lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(parts.digests.items()))
     return replace(
@@ -127,7 +128,7 @@ def _last(parts: _Parts) -> str:
 
 
 def _read_part(folder: Path, name: str, parts: _Parts, control: Control | None) -> Weights:
-    read = read_file(folder / name, control)
+    read = read_part(folder / name, control)
     parts.digests[name] = read.sha256
     parts.size += read.size
     if parts.size > MAX_BYTES:
@@ -184,6 +185,7 @@ def _finished_again(weights: Weights, folder: Path) -> Weights:
     return replace(
         weights,
         tensors=named.tensors,
+        raw=weights.tensors,
         prefix=named.prefix,
         normalisation=named.normalisation or weights.normalisation,
     )

@@ -14,6 +14,7 @@ from inspector.errors import BadInput
 from inspector.intake.models.answers import Answers
 from inspector.intake.models.building import build_network
 from inspector.intake.models.candidates import Candidate
+from inspector.intake.models.contents import FileContents
 from inspector.intake.models.plugin_architectures import find_architecture
 from inspector.intake.models.preprocess import Preprocess
 from inspector.intake.models.reading import fitted, read_as_stated
@@ -80,6 +81,10 @@ class SuspectModel:
         Names of the answers in the model's own order; empty when they are not known.
     plugin : dict
         Id, file, origin and SHA-256 of the plugin that built it; empty without one.
+    contents : FileContents
+        What the file contains beside the weights, as evidence.
+    size : int
+        Bytes of the file, or of all files of a folder that were read.
     """
 
     network: nn.Module
@@ -109,6 +114,8 @@ class SuspectModel:
     layer: str | None = None
     class_names: list[str] = field(default_factory=list)
     plugin: dict[str, str] = field(default_factory=dict)
+    contents: FileContents = field(default_factory=lambda: FileContents("unknown", "inert"))
+    size: int = 0
 
     def __post_init__(self) -> None:
         """Note which plugin built the network."""
@@ -204,6 +211,8 @@ class SuspectModel:
             stated=stated,
             layer=spec.get("layer"),
             class_names=list(spec.get("class_names", [])),
+            contents=weights.contents,
+            size=weights.size,
         )
 
 

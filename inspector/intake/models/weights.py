@@ -103,6 +103,11 @@ def read_weights(
 
 def read_file(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
     """Read one model file; see `read_weights`."""
+    return with_layers(read_part(path, control, select), path.name)
+
+
+def read_part(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
+    """Read one file of a model that can lie in several; it need not hold whole layers."""
     content, digest = read_regular(path, MAX_BYTES, control)
     kind = sniff(content)
     if kind == "safetensors":
@@ -143,16 +148,10 @@ def finished(weights: Weights, name: str) -> Weights:
     Raises
     ------
     BadInput
-        A tensor is of a kind that is not examined, or none belongs to a layer.
+        A tensor is of a kind that is not examined.
     """
     tensors, not_finite = sanitise(weights.tensors, name, weights.size)
     named = peel(tensors)
-    if not any(tensor.ndim >= 2 for tensor in named.tensors.values()):
-        raise BadInput(
-            f"{name} holds no weights of layers.",
-            f"It has {len(tensors)} tensors, none of them with two or more dimensions.",
-            "Give the file that holds model.state_dict().",
-        )
     contents = replace(weights.contents, tensors=len(tensors), not_finite=not_finite)
     return replace(
         weights,
@@ -162,4 +161,21 @@ def finished(weights: Weights, name: str) -> Weights:
         normalisation=named.normalisation,
         contents=contents,
         raw=tensors,
+    )
+
+
+def with_layers(weights: Weights, name: str) -> Weights:
+    """Return the weights when one of them at least can belong to a layer.
+
+    Raises
+    ------
+    BadInput
+        None has two or more dimensions, as the weights of every layer have.
+    """
+    if any(tensor.ndim >= 2 for tensor in weights.tensors.values()):
+        return weights
+    raise BadInput(
+        f"{name} holds no weights of layers.",
+        f"It has {weights.contents.tensors} tensors, none of them with two or more dimensions.",
+        "Give the file that holds model.state_dict().",
     )
