@@ -10,6 +10,7 @@ import pytest
 
 from dataset_checks import refusal, state_of
 from dataset_makers import samples, write_folder, write_manifest, write_pictures
+from inspector.errors import BadInput
 from inspector.intake.datasets import UnreadableSample, open_dataset
 from inspector.intake.datasets.manifest import ManifestFolder
 
@@ -168,3 +169,20 @@ def test_two_manifests_need_a_choice(tmp_path: Path) -> None:
         write_manifest(tmp_path, [{"path": path, "label": 0} for path in paths], name)
     assert "several manifests" in refusal(tmp_path)
     assert len(open_dataset(tmp_path / "b.csv")) == 2
+
+
+def test_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    """A flipped bit in a Parquet page can make pyarrow return fewer rows of one column."""
+    write_manifest(tmp_path, [{"path": "a", "label": 1}, {"path": "b", "label": 2}], "m.parquet")
+    whole = (tmp_path / "m.parquet").read_bytes()
+    said = set()
+    for place in range(4, len(whole), 3):
+        content = bytearray(whole)
+        content[place] ^= 1
+        (tmp_path / "m.parquet").write_bytes(content)
+        try:
+            dataset = open_dataset(tmp_path / "m.parquet")
+            assert [dataset.locator(row) for row in range(len(dataset))]
+        except BadInput as refused:
+            said.add(str(refused))
+    assert said

@@ -55,6 +55,8 @@ def parse(data: bytes, where: str) -> ManifestTable:
                 "Correct it in a copy.",
             )
         images, labels, splits = (_texts(file, name, pyarrow) if name else [] for name in columns)
+        if len({len(images), len(labels), len(splits) or len(images)}) > 1:
+            raise ValueError("its columns have different lengths")
     except BadInput:
         raise
     except Exception as error:
