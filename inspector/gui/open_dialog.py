@@ -28,6 +28,7 @@ from inspector.gui.path_checks import DATABASE, described, problem_of_case
 from inspector.gui.path_field import PathField
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
+from inspector.intake.datasets.given import is_there
 
 DEVICES = ("auto", "cpu", "cuda")
 _DETECTOR = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -64,6 +65,7 @@ class OpenDialog(QDialog):
         self.layer = _line("input of the last linear layer")
         self.detectors = _line("all; or ids, separated by commas")
         self.classes = count_box("read off the weights")
+        self.split = _line("training split, where there are several")
         self.limit = count_box("all samples")
         self.seed = count_box()
         self.device = QComboBox(self)
@@ -111,6 +113,7 @@ class OpenDialog(QDialog):
             row.addWidget(widget, 1)
         self._form, self._first_option = form, form.rowCount()
         for name, field in (
+            ("Split", self.split),
             ("Architecture", self.arch),
             ("Classes", self.classes),
             ("Model spec", self.spec),
@@ -160,6 +163,7 @@ class OpenDialog(QDialog):
         self.spec.set_path(options.spec)
         self.arch.setText(options.arch or "")
         self.layer.setText(options.layer or "")
+        self.split.setText(options.split or "")
         self.detectors.setText(", ".join(options.detectors or ()))
         self.classes.setValue(options.classes or 0)
         self.limit.setValue(options.limit or 0)
@@ -183,6 +187,7 @@ class OpenDialog(QDialog):
             device=self.device.currentText(),
             seed=self.seed.value(),
             spec=self.spec.path(),
+            split=self.split.text().strip() or None,
         )
 
     def _detector_ids(self) -> list[str]:
@@ -201,9 +206,9 @@ class OpenDialog(QDialog):
             return f"You may not read {plain(model)}."
         if data is None:
             return "Choose the data that the model was trained on."
-        if not data.exists():
+        if not is_there(data):
             return f"There is nothing at {plain(data)}."
-        if not os.access(data, os.R_OK):
+        if data.exists() and not os.access(data, os.R_OK):
             return f"You may not read {plain(data)}."
         for name, path in (
             ("reference", self.reference.path()),

@@ -122,6 +122,7 @@ def test_options_are_what_was_typed(qtbot: QtBot, evidence: Path) -> None:
     dialog.device.setCurrentText("cpu")
     dialog.seed.setValue(7)
     dialog.layer.setText("fc1")
+    dialog.split.setText(" test ")
     assert dialog.options() == ScanOptions(
         model=evidence / "model.safetensors",
         data=evidence / "data",
@@ -129,6 +130,7 @@ def test_options_are_what_was_typed(qtbot: QtBot, evidence: Path) -> None:
         classes=10,
         detectors=("spectral", "activation-clustering"),
         layer="fc1",
+        split="test",
         limit=500,
         device="cpu",
         seed=7,
