@@ -201,3 +201,25 @@ def test_evidence_that_moved_together_with_the_case_is_pointed_to(
         assert case.watch.candidate(model) == stick / "evidence" / "model.pt"
         with pytest.raises(BadInput, match=f"--to {stick / 'evidence' / 'model.pt'}"):
             case.watch.refuse_changed()
+
+
+def test_a_model_that_is_a_folder_is_watched_and_found_again(case: Case, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from inspector.intake.models import read_weights
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    weights = {"fc.weight": torch.ones(3, 4), "fc.bias": torch.zeros(3)}
+    save_file(weights, folder / "model.safetensors")
+    item = case.add_evidence("model", folder, read_weights(folder).sha256, 1)
+    os.utime(folder / "model.safetensors", ns=(1, 1))
+    assert states(case) == {"model": "touched"}
+    assert settle_doubts(case) == []
+    assert states(case) == {"model": "unchanged"}
+    folder.rename(tmp_path / "moved")
+    assert relocate(case, "model", tmp_path / "moved").sha256 == item.sha256
+    save_file({**weights, "fc.bias": torch.ones(3)}, tmp_path / "moved" / "model.safetensors")
+    assert [found.item.role for found in settle_doubts(case)] == ["model"]
+    assert states(case) == {"model": "changed"}
