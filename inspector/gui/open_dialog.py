@@ -57,9 +57,7 @@ class OpenDialog(QDialog):
         self._workspace = workspace
         self._case_typed = False
         self.model = PathField("either", "Model: .safetensors, .pt, .pth, .ckpt, or a folder", self)
-        self.data = PathField(
-            "either", "Data it was trained on: a folder, an archive or a manifest", self
-        )
+        self.data = PathField("either", "Its training data: folder, archive, manifest", self)
         self.case = PathField("new", "Folder for everything that is found", self)
         self.arch = _line("recognised from the weights")
         self.layer = _line("input of the last linear layer")

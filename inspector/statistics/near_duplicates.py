@@ -1,4 +1,4 @@
-"""Equal and nearly equal pictures among many, at a cost that grows about as their number.
+"""Equal and nearly equal pictures among many, without comparing each with each.
 
 Candidates come from two indices: a k-d tree over the lowest frequencies of each picture (finds
 pictures that were encoded again, sharpened, brightened), and equal quarters (finds copies that were
