@@ -84,6 +84,7 @@ def scan_document(case: Case) -> dict[str, Any]:
         "calibrated": calibrated,
         "caveats": caveats,
         "findings": findings,
+        "signature": case.get("signature"),
     }
     return _clean(document)
 

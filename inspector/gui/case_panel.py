@@ -127,6 +127,7 @@ class CasePanel(QWidget):
                 line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
             if item.role == "model":
                 self._fill_contents(line, (case.get("model") or {}).get("contents") or {})
+        self._fill_signature(case, group)
         self._fill_note(group, "none recorded yet")
 
     def _fill_contents(self, above: QTreeWidgetItem, contents: dict[str, Any]) -> None:
@@ -140,6 +141,19 @@ class CasePanel(QWidget):
             else:
                 line.setForeground(1, self.palette().placeholderText())
         above.setExpanded(bool(contents.get("remarkable")))
+
+    def _fill_signature(self, case: Case, group: QTreeWidgetItem) -> None:
+        """Say whether a detached signature speaks of this model; its signer is never checked."""
+        signature = case.get("signature")
+        if not isinstance(signature, dict):
+            return
+        said = str(signature.get("comparison", ""))
+        words = {"match": "digests match", "differ": "digests differ!"}.get(said, said)
+        line = self._add(group, plain(signature.get("file", "signature"), 80), plain(words, 30))
+        for column in (0, 1):
+            line.setToolTip(column, tooltip(str(signature.get("sentence", ""))))
+        if said == "differ":
+            line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
 
     def _fill_findings(self, case: Case) -> None:
         group = self._emptied("Findings")

@@ -14,6 +14,7 @@ from typing import Any
 
 from inspector.engine.client.options import ScanOptions
 from inspector.intake.datasets.beside import to_be_read
+from inspector.intake.signature import signature_beside
 
 GPU_JOBS = frozenset({"signals"})
 """Jobs that can use a GPU; all the others belong into the strict engine."""
@@ -27,8 +28,14 @@ def on_gpu(job: str, arguments: Mapping[str, Any]) -> bool:
 def readable(options: ScanOptions, *, cuda: bool) -> tuple[Path, ...]:
     """Return what an engine may read: all evidence, or with a GPU all but the model file."""
     sets = [path for path in (options.data, options.reference) if path is not None]
-    models = () if cuda else (Path(options.model),)
+    models = () if cuda else _with_signature(Path(options.model))
     return (*models, *(part for path in sets for part in to_be_read(path)))
+
+
+def _with_signature(model: Path) -> tuple[Path, ...]:
+    """Return a model and, where one lies beside it, its detached signature."""
+    signature = signature_beside(model)
+    return (model,) if signature is None else (model, signature)
 
 
 def device_of(asked: str) -> str:

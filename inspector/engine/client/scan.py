@@ -22,6 +22,7 @@ from inspector.engine.client.spec_file import record_spec
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
 from inspector.intake.models.spec import read_spec
+from inspector.intake.signature import signature_beside
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -174,6 +175,7 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     )
     case.set("model", model)
     case.set("model_asked", asked)
+    _compare_signature(case, run, Path(options.model), str(model["sha256"]))
     case.set("dataset", result["dataset"])
     record_spec(case, model, asked.get("stated"))
     if "reference" in result:
@@ -184,6 +186,18 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         emit({"event": "log", "text": warning, "level": "warning"})
     emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
     return {"spec": model["spec"]}
+
+
+def _compare_signature(case: Case, run: RunJob, model: Path, sha256: str) -> None:
+    """Let the engine compare the detached signature beside the model, if there is one."""
+    # Found here: the engine may not look around in the model's folder.
+    path = signature_beside(model)
+    found = None
+    if path is not None:
+        asked = {"signature": str(path), "model": str(model), "sha256": sha256}
+        found = run("signature", **asked)["signature"]
+    if found or case.get("signature"):
+        case.set("signature", found)
 
 
 def warnings_of(

@@ -25,6 +25,7 @@ JOBS: dict[str, Job] = {
     name: _lazy(name)
     for name in (
         "intake",
+        "signature",
         "clean",
         "signals",
         "detect",
