@@ -158,6 +158,18 @@ def test_tree_shows_evidence_findings_tags_and_classes(tree: CasePanel) -> None:
     assert line(tree, "Classes", "<b>frog</b>⟨U+202E⟩").text(1) != ""
 
 
+def test_a_signature_beside_the_model_is_shown(
+    tree: CasePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    said = "Signature present (<i>m.sig); digests differ for 1 of 1 files; signer not checked."
+    planted[0].case.set("signature", {"file": "<i>m.sig", "comparison": "differ", "sentence": said})
+    tree.refresh()
+    shown = line(tree, "Evidence", "<i>m.sig")
+    assert shown.text(1) == "digests differ!"
+    assert "signer not checked" in shown.toolTip(0)
+    assert "<i>" not in shown.toolTip(0)
+
+
 def test_changed_evidence_is_named(
     qtbot: QtBot, tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
 ) -> None:
