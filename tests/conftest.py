@@ -31,3 +31,10 @@ def _isolated_state(
     state = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("INSPECTOR_STATE", str(state))
     monkeypatch.setenv("INSPECTOR_PLUGINS", str(state / "plugins"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of hostile files; here, since with workers only this file is sure to load."""
+    from hostile.hostile_table import print_table
+
+    print_table(terminalreporter)

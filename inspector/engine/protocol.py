@@ -96,8 +96,9 @@ def decode_command(line: bytes) -> dict[str, Any]:
         Not a command.
     """
     message = _decode(line)
-    if message.get("do") not in COMMANDS:
-        raise ProtocolError(f"Unknown command {message.get('do')!r}.")
+    do = message.get("do")
+    if not isinstance(do, str) or do not in COMMANDS:
+        raise ProtocolError(f"Unknown command {str(do)[:80]!r}.")
     if message["do"] != "quit" and not isinstance(message.get("id"), int):
         raise ProtocolError("A command needs a whole number as id.")
     if message["do"] == "run" and not (
@@ -116,8 +117,14 @@ def decode_event(line: bytes) -> dict[str, Any]:
         Not an event.
     """
     message = _decode(line)
-    if message.get("event") not in EVENTS:
-        raise ProtocolError(f"Unknown event {str(message.get('event'))[:80]!r}.")
-    if message["event"] not in _WITHOUT_JOB and not isinstance(message.get("id"), int):
+    kind = message.get("event")
+    if not isinstance(kind, str) or kind not in EVENTS:
+        raise ProtocolError(f"Unknown event {str(kind)[:80]!r}.")
+    if kind not in _WITHOUT_JOB and not isinstance(message.get("id"), int):
         raise ProtocolError("An event needs a whole number as id.")
+    if kind == "progress" and not (
+        isinstance(message.get("stage"), str)
+        and all(type(message.get(name)) is int for name in ("done", "total"))
+    ):
+        raise ProtocolError("Progress needs a stage and two whole numbers.")
     return message

@@ -58,9 +58,7 @@ def open_regular(path: Path) -> int:
                 "Evidence is recorded under the file that holds it.",
                 f"Give the file itself: {os.path.realpath(path)}",
             )
-        # O_NOFOLLOW closes the gap between the look above and this call; O_NONBLOCK keeps a FIFO
-        # from hanging the engine.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open_untouched(path)
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist.", fix="Check the spelling of the path.") from None
     except PermissionError:
@@ -78,6 +76,17 @@ def open_regular(path: Path) -> int:
         kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
         raise BadInput(f"{path} is {kind}.", fix="Give the path of one file.")
     return descriptor
+
+
+def _open_untouched(path: Path) -> int:
+    # O_NOFOLLOW closes the gap between the look before and this call; O_NONBLOCK keeps a FIFO from
+    # hanging the engine.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | getattr(os, "O_NOATIME", 0))
+    except PermissionError:
+        # Only the owner may keep a look out of the file's times; others read and leave one.
+        return os.open(path, flags)
 
 
 def sha256_file(path: Path, control: Control | None = None) -> FileDigest:

@@ -135,9 +135,14 @@ def _csv(data: bytes, kind: str, where: str) -> ManifestTable:
     delimiter = _delimiter(pieces[header].rstrip(b"\r\n")) or ","
     csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(_decoded(pieces[header:], where, header), delimiter=delimiter, strict=True)
-    names = next(reader)
+    try:
+        names = next(reader)
+    except (csv.Error, StopIteration) as error:
+        raise _damaged(where, header + 1, str(error) or "it has no header") from None
     columns = chosen_columns(names)
-    assert columns is not None  # manifest_kind has seen this line
+    if columns is None:
+        # A quote in the header can make it another one than its first line looked like.
+        raise _damaged(where, header + 1, "its header names no column of images and labels")
     places = [names.index(name) if name else -1 for name in columns]
     used = header + reader.line_num
     head = data[: start + sum(map(len, pieces[:used]))]
