@@ -48,6 +48,10 @@ SIGNALS: dict[str, str] = {
 """The signals that a detector may name in ``needs``, with their shapes."""
 
 
+Forward = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+"""Pictures in, logits out."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One setting of a detector; the form in the window is generated from it."""
@@ -78,6 +82,8 @@ class DetectorInfo:
         Extra passes over the data, in forward passes of the model; 0 when signals suffice.
     in_ranking : bool
         Whether the combined ranking uses the scores. Plugins are shown beside it, not mixed in.
+    by_default : bool
+        Whether a scan runs it when no detectors are named. One with extra passes never is.
     parameters : tuple of Parameter
         Settings of `run`.
     reference : str
@@ -96,6 +102,7 @@ class DetectorInfo:
     parameters: tuple[Parameter, ...] = ()
     reference: str = ""
     api: int = API
+    by_default: bool = True
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,8 @@ class Context:
         ``images(rows)`` returns a list of (H, W, C) uint8 arrays, decoded on demand.
     shared : dict, optional
         Where `shared` keeps its values; the contexts of one run have one in common.
+    forward : callable, optional
+        ``forward(images)`` runs pictures through the model; see `forward`.
     """
 
     def __init__(
@@ -169,10 +178,13 @@ class Context:
         cancelled: Callable[[], None] = lambda: None,
         images: Callable[[Sequence[int]], list[NDArray[np.uint8]]] | None = None,
         shared: dict[Hashable, Any] | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self._signals = dict(signals)
         self._shared: dict[Hashable, Any] = {} if shared is None else shared
         self._images = images
+        self._forward = forward
+        self.forwarded = 0
         self.class_names = tuple(class_names)
         self.check_cancelled = cancelled
         self.rng = np.random.default_rng(seed)
@@ -230,6 +242,28 @@ class Context:
             self._shared[key] = make()
         found: T = self._shared[key]
         return found
+
+    @property
+    def can_forward(self) -> bool:
+        """Whether pictures can be run through the model: the evidence is at hand."""
+        return self._forward is not None and self._images is not None
+
+    def forward(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the model's logits, (b, C) float32, for pictures (H, W, C) uint8 of any kind.
+
+        Declare in ``passes`` how many a detector needs, in passes over the assessed samples; their
+        number is counted in `forwarded`.
+
+        Raises
+        ------
+        KeyError
+            The model is not at hand.
+        """
+        if self._forward is None:
+            raise KeyError("forward")
+        self.check_cancelled()
+        self.forwarded += len(images)
+        return self._forward(images)
 
     def by_class(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Yield each class index that has samples with its rows, in class order."""

@@ -43,7 +43,8 @@ def detectors_command(as_json: bool) -> None:
         cost = f"{passes:g} extra passes over the data" if passes else "no extra pass"
         click.echo(f"{name}  {info['version']}  ({row['origin']})  {info['title']}")
         click.echo(f"    {info['summary']}")
-        click.echo(f"    needs {', '.join(info['needs'])}; costs {cost}")
+        named = "" if info.get("by_default", True) and not passes else f"; --detectors +{name}"
+        click.echo(f"    needs {', '.join(info['needs'])}; costs {cost}{named}")
     click.echo(f"Drop your own detectors into {user_plugins()}")
 
 

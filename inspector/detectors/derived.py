@@ -17,7 +17,7 @@ def check_shapes(
     signals: Mapping[str, NDArray[Any] | Callable[[], NDArray[Any]]],
     labels: NDArray[np.int32],
     assessed: NDArray[np.bool_],
-    verified: NDArray[np.bool_] | None,
+    verified: NDArray[Any] | None,
     rows: NDArray[np.intp],
 ) -> None:
     """Raise `BadInput` where signals and labels do not fit together; see `runner.run_detectors`."""

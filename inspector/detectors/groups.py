@@ -100,6 +100,16 @@ class ClassGroups:
         key = ("class moments", self._assessed, position)
         return self._ctx.shared(key, lambda: moments(self._values[rows]))
 
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """All assessed rows of the context, ascending."""
+        parts = [group.rows for group in self.groups]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.intp)
+
+    def rows_of(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the activations of some rows of the context, at the same scale as the groups."""
+        return self._values[rows]
+
     def blocks(self) -> list[Callable[[], NDArray[np.float32]]]:
         """Return, for each group, a callable that gathers its rows anew."""
         values = self._values

@@ -30,8 +30,22 @@ BUNDLED = (
     "spectral_whitened",
     "spectral_gradient",
     "activation_clustering",
+    "quantum_entropy",
     "duplicates",
+    "spectral_family",
+    "spectre",
+    "art_spectral",
+    "radial_kurtosis",
+    "statistical_contamination",
+    "loss_tails",
+    "label_neighbours",
+    "tight_cluster",
+    "collisions",
+    "confident_learning",
+    "strip",
+    "scale_up",
 )
+"""Modules of the bundled detectors, those of the combined ranking first."""
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import Context, Control, Progress, Verdict
-from inspector.detectors.calibration import FEWEST_VERIFIED, LEVEL, Calibration, calibrate
+from inspector.api import VERDICTS, Context, Control, Forward, Progress, Verdict
+from inspector.detectors.calibration import (
+    FEWEST_VERIFIED,
+    Calibration,
+    calibrate,
+)
+from inspector.detectors.class_table import add_calibration, class_table, contaminated
 from inspector.detectors.derived import Signals, check_shapes, with_derived
 from inspector.detectors.execution import timed_run
-from inspector.detectors.records import new_record, number_or_none, outcome_of
+from inspector.detectors.records import new_record, outcome_of
 from inspector.detectors.registry import Entry
-from inspector.detectors.standing import FEWEST_CLASSES, class_standing, verdicts_of, worst
+from inspector.detectors.standing import FEWEST_CLASSES, class_standing, worst
 from inspector.statistics.ranking import lifted, tail_ranking
 from inspector.statistics.rows import as_scores
 
 STAGE = "detectors"
+
+_ORDER_ONLY = ("quantum-entropy",)
+"""Ranking columns that order samples but do not compare classes.
+
+Their tails are heavy in every class: on planted data they sharpened the order and blurred which
+class stands out.
+"""
+
+_TESTED_TOO = ("low-loss",)
+"""Columns beside those of the ranking that verified samples are compared in, by both tails.
+
+Poison is often the best-fitted part of its class and wrong labels the worst; by itself neither tail
+says enough for the ranking.
+"""
 
 Images = Callable[[Sequence[int]], list[NDArray[np.uint8]]]
 
@@ -40,22 +59,31 @@ class Outcome:
         Combined ranking, higher = more suspicious, NaN = not assessed.
     p_value : ndarray, shape (n,), float32
         Conformal p-values, NaN where nothing was verified.
+    q_value, false_bound : ndarray, shape (n,), float32
+        See `Calibration`; NaN where nothing was verified.
     classes : list of dict
-        index, name, count, statistic, p_value, verdict; one per class name.
+        index, name, count, statistic, p_value, p_value_holm, verified, selected, weights, verdict;
+        one per class name. ``selected`` counts samples with a q-value up to 0.1; ``weights`` are
+        those of the learned combination by detector: of the upper and of the lower tail.
     verdict : str
     calibrated : bool
         Whether any class had enough verified samples.
     caveats : list of str
+    columns : list of str
+        Ids of the detectors that made the combined ranking.
     """
 
     findings: dict[str, dict[str, Any]]
     combined: NDArray[np.float32]
     p_value: NDArray[np.float32]
+    q_value: NDArray[np.float32]
+    false_bound: NDArray[np.float32]
     classes: list[dict[str, Any]]
     verdict: Verdict
     calibrated: bool
     caveats: list[str]
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
 
 
 def run_detectors(
@@ -67,8 +95,9 @@ def run_detectors(
     entries: Sequence[Entry],
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
-    verified: NDArray[np.bool_] | None = None,
+    verified: NDArray[Any] | None = None,
     images: Images | None = None,
+    forward: Forward | None = None,
     control: Control | None = None,
 ) -> Outcome:
     """Run detectors one after another and combine what they found.
@@ -92,10 +121,12 @@ def run_detectors(
         Values by detector id.
     seed : int
         Seed of every detector's generator and of the permutation test.
-    verified : ndarray, shape (n,), bool, optional
-        Samples that a person verified, drawn at random; calibrates p-values.
+    verified : ndarray, shape (n,), bool or int8, optional
+        Samples that a person verified, drawn at random; calibrates p-values. See `calibrate`.
     images : callable, optional
         ``images(rows)`` decodes rows of the full dataset.
+    forward : callable, optional
+        Runs pictures through the model, for detectors that declare extra passes.
     control : Control, optional
 
     Returns
@@ -123,6 +154,7 @@ def run_detectors(
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = {}
     columns: dict[str, NDArray[np.float32]] = {}
     shared: dict[Hashable, Any] = {}
+    tested: dict[str, NDArray[np.float32]] = {}
     for position, entry in enumerate(entries):
         control.check()
         own = dict((parameters or {}).get(entry.id, {}))
@@ -131,11 +163,18 @@ def run_detectors(
         scores = np.full(len(labels), np.nan, np.float32)
         record["scores"] = scores
         reason = _why_not(entry, ready, len(rows))
+        if not reason and entry.info and entry.info.passes and not (forward and images):
+            reason = "It runs pictures through the model, and model or data are not at hand."
         if reason or entry.info is None or entry.factory is None:
             record.update(status="skipped", reason=reason)
             continue
-        decode = _images_of(images, rows)
-        ctx = Context(ready, class_names, seed, control.check, decode, shared)
+        pictures = _images_of(images, rows)
+        ctx = Context(ready, class_names, seed, control.check, pictures, shared, forward)
+        if entry.info.passes:
+            control.log(
+                f"{entry.info.title}: {entry.info.passes:g} further passes over {len(rows):,} "
+                "samples."
+            )
 
         def report(step: Progress, title: str = entry.info.title, at: int = position) -> None:
             text = f"{title}: {step.text}" if step.text else title
@@ -153,37 +192,46 @@ def run_detectors(
         artifacts[entry.id] = finding.artifacts
         if entry.info.in_ranking:
             columns[entry.id] = finding.scores
+        if entry.info.in_ranking or entry.id in _TESTED_TOO:
+            tested[entry.id] = finding.scores
     control.progress(STAGE, len(entries) * 1000, len(entries) * 1000, "done")
     ranking = tail_ranking(columns, here, len(class_names))
-    standing = class_standing(ranking.statistics)
+    compared = {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
+    statistics = tail_ranking(compared or columns, here, len(class_names)).statistics
+    standing = class_standing(statistics)
     combined = as_scores(lifted(ranking.tails, here, standing))
     calibration = None
     if verified is not None and columns and verified[rows].any():
         calibration = calibrate(
             combined,
-            np.stack(list(columns.values()), axis=1),
+            np.stack(list(tested.values()), axis=1),
             here,
             verified[rows],
             class_names,
             seed=seed,
             check=control.check,
         )
-    classes = _class_table(class_names, here, combined, ranking.statistics, standing, calibration)
+    classes = class_table(class_names, here, combined, statistics, standing)
+    doubts: list[str] = []
+    if calibration is not None and verified is not None:
+        doubts = contaminated(classes, calibration, here, verified[rows], combined)
+        add_calibration(classes, calibration, here, verified[rows], list(tested))
+    nothing = np.full(len(rows), np.nan, np.float32)
     return Outcome(
         findings=findings,
         artifacts=artifacts,
+        columns=list(columns),
         combined=_spread(combined, rows, len(labels)),
-        p_value=_spread(
-            calibration.sample_p if calibration else np.full(len(rows), np.nan, np.float32),
-            rows,
-            len(labels),
-        ),
+        p_value=_spread(calibration.sample_p if calibration else nothing, rows, len(labels)),
+        q_value=_spread(calibration.q_value if calibration else nothing, rows, len(labels)),
+        false_bound=_spread(calibration.false_bound if calibration else nothing, rows, len(labels)),
         classes=classes,
         verdict=worst([row["verdict"] for row in classes]),
         calibrated=calibration is not None and calibration.tested,
-        caveats=_caveats(
-            columns, findings, ranking.statistics, calibration, len(labels) - len(rows)
-        ),
+        caveats=[
+            *doubts,
+            *_caveats(columns, findings, statistics, calibration, classes, len(labels) - len(rows)),
+        ],
     )
 
 
@@ -218,51 +266,27 @@ def _why_not(entry: Entry, ready: Signals, count: int) -> str:
     return "" if count else "No sample could be assessed."
 
 
-def _class_table(
-    class_names: Sequence[str],
-    labels: NDArray[np.int32],
-    combined: NDArray[np.float32],
-    statistics: NDArray[np.float64],
-    standing: NDArray[np.float64],
-    calibration: Calibration | None,
-) -> list[dict[str, Any]]:
-    counts = np.bincount(labels[~np.isnan(combined)], minlength=len(class_names))
-    verdicts = verdicts_of(standing, int(np.isfinite(statistics).sum()))
-    table = []
-    for index, (name, verdict) in enumerate(zip(class_names, verdicts)):
-        p_value = None
-        if calibration is not None:
-            p_value = number_or_none(float(calibration.class_p[index]))
-            if calibration.class_p_holm[index] <= LEVEL:
-                verdict = "high"
-        table.append(
-            {
-                "index": index,
-                "name": name,
-                "count": int(counts[index]),
-                "statistic": number_or_none(float(statistics[index])),
-                "p_value": p_value,
-                "verdict": verdict,
-            }
-        )
-    return table
-
-
 def _caveats(
     columns: Mapping[str, Any],
     findings: Mapping[str, Mapping[str, Any]],
     statistics: NDArray[np.float64],
     calibration: Calibration | None,
+    classes: Sequence[Mapping[str, Any]],
     left_out: int,
 ) -> list[str]:
     caveats = list(calibration.caveats) if calibration is not None else []
+    open_rows = [row for row in classes if row["p_value"] is None and row["statistic"] is not None]
+    first = max(open_rows, key=lambda row: row["statistic"], default=None)
+    advice = f" An audit of class {first['name']} would decide most." if first else ""
     if calibration is None or not calibration.tested:
         caveats.insert(
             0,
             "The ranking is uncalibrated: it orders samples but carries no error rate, and "
             f'verdicts stop at "medium". Verify at least {FEWEST_VERIFIED} random samples of a '
-            "class to get p-values.",
+            f"class to get p-values.{advice}",
         )
+    elif first and VERDICTS.index(first["verdict"]) >= VERDICTS.index("low"):
+        caveats.insert(0, f"Class {first['name']} stands out and was not audited.{advice}")
     if not columns:
         caveats.append("No detector that enters the combined ranking has run; there is no ranking.")
     elif np.isfinite(statistics).sum() < FEWEST_CLASSES:

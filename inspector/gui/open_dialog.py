@@ -61,7 +61,7 @@ class OpenDialog(QDialog):
         self.case = PathField("new", "Folder for everything that is found", self)
         self.arch = _line("recognised from the weights")
         self.layer = _line("input of the last linear layer")
-        self.detectors = _line("all; or ids, separated by commas")
+        self.detectors = _line("default set; or ids, +id adds one")
         self.classes = count_box("read off the weights")
         self.split = _line("training split, where there are several")
         self.limit = count_box("all samples")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inspector.detectors import discover
-from inspector.detectors.registry import BUNDLED, load_file
+from inspector.detectors.registry import load_file
 from inspector.places import bundled_plugins, user_plugins
 
 GOOD = """
@@ -23,13 +23,16 @@ class {name}:
 DETECTORS = [{name}]
 """
 
+KNOWN = len(discover(folders=[], entry_points=False))
+"""Bundled detectors come before all others."""
+
 
 def _good(identity="mine", name="Mine"):
     return GOOD.format(id=identity, name=name)
 
 
 def _found(folder):
-    return discover([folder], entry_points=False)[len(BUNDLED) :]
+    return discover([folder], entry_points=False)[KNOWN:]
 
 
 BROKEN = {
@@ -121,7 +124,7 @@ def test_equal_file_names_do_not_replace_each_other(tmp_path):
             _good(name) + f"\nfrom dataclasses import dataclass\n@dataclass\nclass {name}: x: int"
         )
         (folder / "same.py").write_text(text)
-    found = discover(folders, entry_points=False)[len(BUNDLED) :]
+    found = discover(folders, entry_points=False)[KNOWN:]
     assert [entry.id for entry in found] == ["first", "second"]
     assert found[0].factory.__module__ != found[1].factory.__module__
 
@@ -167,8 +170,8 @@ def test_tests_and_hidden_files_are_not_detectors(tmp_path):
 def test_folders_that_are_missing_or_no_folders(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
-    assert discover([tmp_path / "absent"], entry_points=False)[len(BUNDLED) :] == []
-    (row,) = discover([file], entry_points=False)[len(BUNDLED) :]
+    assert discover([tmp_path / "absent"], entry_points=False)[KNOWN:] == []
+    (row,) = discover([file], entry_points=False)[KNOWN:]
     assert row.status == "broken"
     assert "NotADirectory" in row.cause
 
@@ -211,7 +214,7 @@ def test_installed_packages_offer_detectors_and_may_be_broken(monkeypatch, tmp_p
         _Point("d_list", [good]),
     ]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
-    rows = discover(folders=[], entry_points=True)[len(BUNDLED) :]
+    rows = discover(folders=[], entry_points=True)[KNOWN:]
     assert [row.status for row in rows] == ["broken", "broken", "ready", "broken"]
     assert rows[0].cause == "ImportError: gone"
     assert rows[2].origin == "package c_good"
@@ -224,7 +227,7 @@ def test_broken_package_metadata_is_a_row(monkeypatch):
         raise ValueError("bad metadata")
 
     monkeypatch.setattr(importlib.metadata, "entry_points", fail)
-    (row,) = discover(folders=[])[len(BUNDLED) :]
+    (row,) = discover(folders=[])[KNOWN:]
     assert row.cause == "ValueError: bad metadata"
 
 

@@ -12,7 +12,7 @@ from inspector.detectors import Entry, discover, run_detectors
 from inspector.errors import BadInput, Cancelled
 from inspector.testing.contexts import planted_signals
 
-BUNDLED = discover(folders=[], entry_points=False)
+BUNDLED = [e for e in discover(folders=[], entry_points=False) if not e.info.passes]
 
 
 def _entry(run, identity="mine", **fields):

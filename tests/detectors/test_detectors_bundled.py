@@ -16,18 +16,24 @@ def test_contract(entry):
     check_detector(entry.factory)
 
 
-def test_all_are_there_in_a_fixed_order():
-    assert [entry.id for entry in ENTRIES] == [
+def test_those_of_the_ranking_come_first_and_every_one_names_its_source():
+    assert [entry.id for entry in ENTRIES if entry.info.in_ranking] == [
         "spectral",
         "spectral-whitened",
         "spectral-gradient",
         "activation-clustering",
-        "duplicates",
+        "quantum-entropy",
     ]
     assert {entry.origin for entry in ENTRIES} == {"bundled"}
     assert all(entry.info.reference for entry in ENTRIES)
-    assert [entry.id for entry in ENTRIES if not entry.info.in_ranking] == ["duplicates"]
     assert all(len(entry.sha256) == 64 for entry in ENTRIES)
+    assert len({entry.id for entry in ENTRIES}) == len(ENTRIES) >= 18
+
+
+def test_a_scan_runs_only_cheap_ones_unless_others_are_named():
+    by_default = {e.id for e in ENTRIES if e.info.by_default and not e.info.passes}
+    ranking = {entry.id for entry in ENTRIES if entry.info.in_ranking}
+    assert by_default == ranking | {"low-loss", "duplicates"}
 
 
 def _run(case, **arguments):
@@ -76,3 +82,27 @@ def test_a_network_without_poison_is_not_accused():
     outcome = _run(make_case(n=600, classes=5, poison="none"))
     assert outcome.verdict in ("none", "low")
     assert not outcome.calibrated
+
+
+def test_an_audit_that_took_poison_for_clean_is_doubted_and_accuses_nobody():
+    case = make_case(n=900, classes=5, poison="patch", rate=0.05)
+    assert _run(case).classes[case.target]["verdict"] == "medium"
+    verified = np.zeros(900, np.bool_)
+    random = np.random.default_rng(0)
+    for label in range(5):
+        rows = np.flatnonzero(case.labels == label)
+        verified[random.choice(rows, 60, replace=False)] = True
+    assert verified[case.truth].sum() > 5
+    outcome = _run(case, verified=verified)
+    assert outcome.classes[case.target]["verdict"] != "high"
+    assert any("look at them again" in text for text in outcome.caveats)
+
+
+def test_the_class_to_audit_first_is_named():
+    case = make_case(n=600, classes=5, poison="patch", rate=0.04)
+    name = case.class_names[case.target]
+    assert any(f"An audit of class {name} would decide most" in t for t in _run(case).caveats)
+    verified = np.zeros(600, np.bool_)
+    verified[np.flatnonzero(case.labels == 3)[::2]] = True
+    caveats = _run(case, verified=verified).caveats
+    assert any(f"Class {name} stands out and was not audited" in text for text in caveats)

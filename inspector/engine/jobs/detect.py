@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from inspector import places
 from inspector.api import Control
 from inspector.engine.arrays import write_array
-from inspector.engine.jobs.evidence import dataset_of
+from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
 from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
 
 _PLAIN = re.compile(r"[a-z0-9_-]{1,50}:[a-z0-9_-]{1,50}")
 _LARGEST_ARTIFACT = 256 << 20
+_BATCH = 64
+"""Pictures in one forward pass of a detector."""
 
 
 def run(
@@ -29,6 +32,8 @@ def run(
     arrays: dict[str, str],
     class_names: list[str],
     folder: str,
+    model: str | None = None,
+    choice: dict[str, Any] | None = None,
     detectors: list[str] | None = None,
     split: str | None = None,
     orientation: str = "ignore",
@@ -36,8 +41,10 @@ def run(
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
 
-    ``arrays`` maps signal names to files under ``derived/``; ``verified`` (bool per sample) may be
-    among them. ``detectors`` None runs every detector that works and needs no extra pass.
+    ``arrays`` maps signal names to files under ``derived/``; ``verified`` (a code per sample, see
+    `calibrate`) may be among them. ``detectors`` None runs the default set: what works, is cheap,
+    and needs no extra pass. ``model`` and ``choice`` rebuild the network for those that are asked
+    for and do.
     """
     from inspector.detectors import discover, run_detectors
 
@@ -59,12 +66,13 @@ def run(
         seed=seed,
         verified=None if verified is None else np.asarray(verified),
         images=_images(session, data, split, orientation),
+        forward=_forward(session, control, model, data, choice, split),
         control=control,
     )
     target = session.folder(folder)
     written = [
-        write_array(session, "combined", target / "combined.npy", outcome.combined),
-        write_array(session, "p_value", target / "p_value.npy", outcome.p_value),
+        write_array(session, name, target / f"{name}.npy", getattr(outcome, name))
+        for name in ("combined", "p_value", "q_value", "false_bound")
     ]
     findings = {}
     for name, finding in outcome.findings.items():
@@ -85,6 +93,7 @@ def run(
         "verdict": outcome.verdict,
         "caveats": list(outcome.caveats),
         "calibrated": bool(np.isfinite(outcome.p_value).any()),
+        "columns": outcome.columns,
         "arrays": written,
     }
 
@@ -100,16 +109,21 @@ def _can_be_kept(detector: str, kind: str, values: Any) -> bool:
 
 
 def _choose(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
+    """Return what to run: the default set, exactly those named, or the set and those with a plus."""
     ready = {entry.info.id: entry for entry in entries if entry.status == "ready"}
+    usual = [name for name, e in ready.items() if e.info.by_default and not e.info.passes]
     if wanted is None:
-        return list(ready.values())
-    if unknown := [name for name in wanted if name not in ready]:
+        return [ready[name] for name in usual]
+    named = [name.removeprefix("+") for name in wanted]
+    if unknown := [name for name in named if name not in ready]:
         raise BadInput(
             f"No detector is called {unknown[0]!r}.",
             f"There are: {', '.join(sorted(ready))}.",
             "`inspector detectors` lists them with their state.",
         )
-    return [ready[name] for name in wanted]
+    if all(name.startswith("+") for name in wanted):
+        named = [*usual, *named]
+    return [ready[name] for name in dict.fromkeys(named)]
 
 
 def _images(
@@ -124,3 +138,31 @@ def _images(
         return [dataset.decode(int(row)) for row in rows]
 
     return images
+
+
+def _forward(
+    session: Session,
+    control: Control,
+    model: str | None,
+    data: str,
+    choice: dict[str, Any] | None,
+    split: str | None,
+) -> Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]] | None:
+    """Give detectors the network's answers to pictures, as long as the evidence is at hand."""
+    if model is None or choice is None or not (Path(model).exists() and is_there(data)):
+        return None
+
+    def forward(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        import torch
+
+        suspect = model_of(session, control, model, data, choice, split)
+        answers = []
+        with torch.inference_mode():
+            for start in range(0, len(images), _BATCH):
+                control.check()
+                x = suspect.preprocess(images[start : start + _BATCH])
+                answers.append(suspect.network(x).float().reshape(len(x), -1))
+        joined: NDArray[np.float32] = torch.cat(answers).numpy()
+        return joined
+
+    return forward
