@@ -32,6 +32,7 @@ JOBS: dict[str, Job] = {
         "pca",
         "umap",
         "trigger",
+        "limits",
         "catalogue",
         "demo",
         "digests",

@@ -1,0 +1,69 @@
+"""What could not have been seen, as other programs and people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from inspector.case.canonical import valid_unicode
+from inspector.case.folder import Case
+
+SCHEMA = "inspector/limits/1"
+
+
+def limits_document(case: Case) -> dict[str, Any]:
+    """Return the measured limits of every class, as ``limits --json`` prints them."""
+    names = case.class_names
+    rows = []
+    for key, kept in sorted(case.kept("limits").items(), key=lambda item: int(item[0])):
+        index = int(key)
+        name = valid_unicode(names[index]) if index < len(names) else key
+        cells = [
+            {
+                "share": cell["share"],
+                "distance": cell["distance"],
+                "runs": cell["runs"],
+                "hits": cell["hits"],
+                "power": cell["hits"] / cell["runs"] if cell["runs"] else None,
+                "low": cell["interval"][0],
+                "high": cell["interval"][1],
+                "found": cell["found"],
+            }
+            for cell in kept["cells"]
+        ]
+        rows.append(
+            {
+                "index": index,
+                "name": name,
+                "members": kept["members"],
+                "verified": kept["verified"],
+                "smallest_group": kept["smallest_group"],
+                "directions": kept["width"],
+                "by_share": kept["by_share"],
+                "cells": cells,
+            }
+        )
+    return {"schema": SCHEMA, "classes": rows}
+
+
+def limits_sentence(row: Mapping[str, Any]) -> str:
+    """Put the limits of one class into words."""
+    seen = [
+        f"at {one['share']:.1%} of the class from a distance of {one['d80']:.1f}"
+        for one in row["by_share"]
+        if one["d80"] is not None
+    ]
+    unseen = [f"{one['share']:.1%}" for one in row["by_share"] if one["d80"] is None]
+    text = (
+        f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds 4 of 5 "
+        f"planted groups {', '.join(seen)}"
+        if seen
+        else f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds too few "
+        "planted groups at any share and distance tried"
+    )
+    if unseen and seen:
+        text += f"; groups of {', '.join(unseen)} pass at every distance tried"
+    return (
+        f"{text}. Groups under {row['smallest_group']:,} cannot be significant at all, and no method "
+        "sees poison that looks like clean samples to the model."
+    )

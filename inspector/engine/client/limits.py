@@ -1,0 +1,61 @@
+"""Ask the engine what a scan would have seen in a class, and keep it in the case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.case import Case
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.scan import RunJob
+from inspector.errors import BadInput
+
+
+def planting(case: Case, label: int) -> ScanOptions:
+    """Return the options of the scan whose activations groups are planted in.
+
+    Raises
+    ------
+    BadInput
+        No scan yet, or no such class.
+    """
+    if not case.has_array("activations"):
+        raise BadInput(
+            "There is nothing to plant groups in.", "The case holds no activations.", "Scan first."
+        )
+    if not 0 <= label < len(case.class_names):
+        raise BadInput(
+            f"There is no class {label}.", f"There are {len(case.class_names)}.", "Count from 0."
+        )
+    return ScanOptions.from_record(case.get("scan"))
+
+
+def measure(
+    case: Case, run: RunJob, label: int, verified: int, runs: int, seed: int
+) -> dict[str, Any]:
+    """Run the job, keep its power map under "limits" and return it.
+
+    Parameters
+    ----------
+    case : Case
+    run : RunJob
+    label : int
+        Index of the class.
+    verified : int
+        Size of the audit that is assumed.
+    runs : int
+        Planted groups for each share and distance.
+    seed : int
+    """
+    known = case.arrays()
+    result = run(
+        "limits",
+        arrays={name: known[name].path for name in ("labels", "assessed", "activations")},
+        class_names=list(case.class_names),
+        label=label,
+        verified=verified,
+        runs=runs,
+        seed=seed,
+    )
+    said = {"verified": result["verified"], "smallest_group": result["smallest_group"]}
+    case.keep("limits", str(label), result, **said)
+    return result

@@ -1,0 +1,89 @@
+"""The power map: planted groups are found where they are far and many, and not where they are not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from inspector.api import Control
+from inspector.detectors.limits import power_map
+from inspector.errors import BadInput, Cancelled
+from inspector.statistics.frontiers import (
+    half_power,
+    impossible_below,
+    outlier_frontier,
+    spectral_frontier,
+)
+
+
+def _activations(n=1200, classes=3, width=12):
+    random = np.random.default_rng(0)
+    labels = (np.arange(n) % classes).astype(np.int32)
+    rows = random.standard_normal((n, width)) * np.linspace(3, 1, width) + labels[:, None]
+    return rows.astype(np.float32), labels
+
+
+def test_far_and_large_groups_are_found_and_near_ones_are_not():
+    rows, labels = _activations()
+    found = power_map(
+        rows, labels, ["a", "b", "c"], 1,
+        verified=150, runs=3, shares=(0.1,), distances=(0.5, 9.0),
+    )  # fmt: skip
+    near, far = found.cells
+    assert near.hits <= 1
+    assert far.hits == 3
+    assert far.found > 0.5
+    assert far.interval[0] < 1.0 == far.interval[1]
+    assert found.verified == 150
+    assert found.members == 400
+    one = found.by_share[0]
+    assert one["impossible"] < one["d50"] < 9.0
+    # 0.1 of 250 unverified and 150 verified: ln 0.05 / ln(250 / 400) = 6.4.
+    assert found.smallest_group == 7
+
+
+def test_the_same_seed_measures_the_same():
+    rows, labels = _activations(600)
+    args = (rows, labels, ["a", "b", "c"], 0)
+    settings = {"verified": 60, "runs": 2, "shares": (0.05,), "distances": (6.0,)}
+    assert power_map(*args, **settings) == power_map(*args, **settings)
+    before = rows.copy()
+    power_map(*args, **settings)
+    assert np.array_equal(rows, before)
+
+
+def test_a_small_class_and_a_cancel():
+    rows, labels = _activations(150)
+    with pytest.raises(BadInput, match="50 samples"):
+        power_map(rows, labels, ["a", "b", "c"], 0)
+
+    class Stop(Control):
+        def check(self):
+            raise Cancelled()
+
+    rows, labels = _activations()
+    with pytest.raises(Cancelled):
+        power_map(rows, labels, ["a", "b", "c"], 0, control=Stop())
+
+
+def test_frontiers_are_those_of_the_formulas():
+    # Baik, Ben Arous, Péché: ε(1 − ε)δ² = √(k/n).
+    distance = spectral_frontier(0.02, 5000, 64)
+    assert 0.02 * 0.98 * distance**2 == pytest.approx(math.sqrt(64 / 5000))
+    impossible = [impossible_below(share, 5000, 64) for share in (0.002, 0.01, 0.05)]
+    assert impossible == sorted(impossible, reverse=True)
+    assert impossible[1] == pytest.approx(1.6, abs=0.2)
+    assert impossible[1] < spectral_frontier(0.01, 5000, 64)
+    assert outlier_frontier(5000, 32) == pytest.approx(6.9, abs=0.3)
+
+
+def test_the_curve_goes_through_the_hits():
+    distances = np.array([2.0, 4.0, 6.0, 8.0])
+    runs = np.full(4, 20)
+    half = half_power(distances, np.array([0, 3, 17, 20]), runs, 0.5)
+    assert 4.2 < half < 5.6
+    most = half_power(distances, np.array([0, 3, 17, 20]), runs, 0.8)
+    assert half < most < 7
+    assert half_power(distances, np.zeros(4, np.int64), runs, 0.5) is None
