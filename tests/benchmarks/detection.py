@@ -1,0 +1,165 @@
+"""How well poison is ranked and how honest the error rates are, on beds with known truth.
+
+Run by hand, after `detection_beds.py FOLDER` made the beds: ``python tests/benchmarks/detection.py
+FOLDER [--verified 500] [--all]``. For every bed it prints our combined ranking beside every single
+detector and beside what the Adversarial Robustness Toolbox computes: AUROC over the whole dataset,
+true-positive rate at 1 % false positives, rank of the target class, verdict, seconds. With verified
+samples drawn from each class, it prints which classes become "high", and the false discovery rate
+and power of the selection at 10 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.detectors import Entry, Outcome, discover, run_detectors
+
+LEVEL = 0.1
+
+
+def area(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve; what was not assessed ranks last, ties count half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.nan_to_num(scores.astype(np.float64), nan=-np.inf))
+    positive = int(truth.sum())
+    within = ranks[truth].sum() - positive * (positive + 1) / 2
+    return float(within / (positive * (len(truth) - positive)))
+
+
+def found_at(scores: NDArray[Any], truth: NDArray[np.bool_], rate: float = 0.01) -> float:
+    """Return the true-positive rate at a false-positive rate."""
+    values = np.nan_to_num(scores.astype(np.float64), nan=-np.inf)
+    return float((values[truth] > np.quantile(values[~truth], 1 - rate)).mean())
+
+
+def toolbox_clusters(bed: dict[str, Any]) -> NDArray[np.float64]:
+    """Score as ActivationDefence does: 1 for the smaller of two clusters of a class.
+
+    Ten principal components of the activations, two means, the smaller cluster is poison.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+
+    scores = np.zeros(len(bed["labels"]))
+    for label in np.unique(bed["labels"]):
+        rows = np.flatnonzero(bed["labels"] == label)
+        part = PCA(10, random_state=0).fit_transform(bed["activations"][rows])
+        which = KMeans(2, n_init=10, random_state=0).fit_predict(part)
+        scores[rows] = which == np.bincount(which, minlength=2).argmin()
+    return scores
+
+
+def standardised(scores: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Put a detector's scores in robust deviations of each class, so that classes compare."""
+    from inspector.statistics.tails import robust_distances
+
+    found = np.full(len(scores), np.nan)
+    for label in np.unique(labels):
+        rows = np.flatnonzero((labels == label) & np.isfinite(scores))
+        if len(rows):
+            found[rows] = robust_distances(np.asarray(scores[rows], np.float64))[0]
+    return found
+
+
+def draw_verified(
+    labels: NDArray[Any], truth: NDArray[np.bool_], noisy: NDArray[np.bool_], size: int, seed: int
+) -> NDArray[np.int8]:
+    """Draw samples of every class and judge them by the truth: 1 clean, 2 of a wrong label."""
+    random, codes = np.random.default_rng(seed), np.zeros(len(labels), np.int8)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        drawn = random.permutation(rows)[: min(size, len(rows) // 2)]
+        codes[drawn] = np.where(noisy[drawn], 2, 1)
+    codes[truth] = 0
+    return codes
+
+
+def run(bed: dict[str, Any], entries: Sequence[Entry], verified: Any = None) -> Outcome:
+    """Run detectors on the signals of a bed."""
+    names = [str(k) for k in range(10)]
+    signals = {name: bed[name] for name in ("logits", "activations", "loss", "predicted")}
+    everything = np.ones(len(bed["labels"]), np.bool_)
+    return run_detectors(
+        signals, bed["labels"], everything, names, entries=entries, verified=verified
+    )
+
+
+def target_rank(outcome: Outcome, targets: NDArray[Any]) -> int:
+    """Return the best rank of a poisoned class by statistic, 1 = first."""
+    heights = [row["statistic"] or 0.0 for row in outcome.classes]
+    order = np.argsort(-np.asarray(heights), kind="stable")
+    return int(min(np.flatnonzero(np.isin(order, targets)))) + 1
+
+
+def calibrated(outcome: Outcome, truth: NDArray[np.bool_], poisoned: NDArray[Any]) -> str:
+    """Return which classes are high, and how the selection does in those that are poisoned."""
+    high = [row["index"] for row in outcome.classes if row["verdict"] == "high"]
+    right = sum(index in poisoned for index in high)
+    chosen = np.nan_to_num(outcome.q_value, nan=2.0) <= LEVEL
+    open_poison = truth & ~np.isnan(outcome.q_value)
+    rate = (chosen & ~truth).sum() / max(1, chosen.sum())
+    power = (chosen & truth).sum() / max(1, open_poison.sum())
+    return f"{right}/{len(poisoned)} {len(high) - right:5d} {rate:6.2f} {power:6.2f}"
+
+
+def main() -> None:
+    """Print a row for every bed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--verified", type=int, default=500)
+    parser.add_argument("--all", action="store_true", help="With detectors no scan runs by itself.")
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args()
+    found = [e for e in discover([], False) if e.info is not None and not e.info.passes]
+    entries = [e for e in found if asked.all or e.info.by_default or e.id == "art-spectral"]
+    by_default = [e for e in found if e.info.by_default]
+    head = [entry.id[:9] for entry in entries]
+    print(f"{'bed':28s} rank verdict  area   @1%  sec |", *(f"{name:>9s}" for name in head),
+          f"{'ART-AC':>9s} | high false    FDR  power")  # fmt: skip
+    areas: dict[str, list[float]] = {}
+    for file in sorted(asked.folder.glob("*.npz")):
+        if asked.only not in file.stem:
+            continue
+        bed = dict(np.load(file, allow_pickle=False))
+        truth, labels = bed["truth"], bed["labels"]
+        poisoned = np.unique(labels[truth])
+        begun = time.process_time()
+        ours = run(bed, by_default)
+        seconds = time.process_time() - begun
+        singles = run(bed, entries)
+        codes = draw_verified(labels, truth, bed["wrong"], asked.verified, 1)
+        tested = run(bed, by_default, codes)
+        cells = []
+        if truth.any():
+            cells = [
+                area(standardised(singles.findings[entry.id]["scores"], labels), truth)
+                for entry in entries
+            ]
+            cells.append(area(toolbox_clusters(bed), truth))
+            row = [area(ours.combined, truth), *cells]
+            for name, value in zip(("ours", *(entry.id for entry in entries), "ART-AC"), row):
+                areas.setdefault(name, []).append(value)
+            rank, found_early = target_rank(ours, poisoned), found_at(ours.combined, truth)
+            told = f"{rank:4d} {ours.verdict:7s} {row[0]:5.3f} {found_early:5.2f}"
+        else:
+            told = f"   - {ours.verdict:7s}     -     -"
+        print(
+            f"{file.stem:28s} {told} {seconds:4.1f} |",
+            *(f"{value:9.3f}" for value in cells or [np.nan] * (len(head) + 1)),
+            f"| {calibrated(tested, truth, poisoned)}",
+            flush=True,
+        )
+    for what, how in (("median", np.median), ("lowest", np.min)):
+        print(f"{what}: " + ", ".join(f"{name} {how(v):.3f}" for name, v in areas.items()))
+
+
+if __name__ == "__main__":
+    main()
