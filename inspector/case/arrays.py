@@ -33,6 +33,8 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("float32", ("n",)),
     "combined": ("float32", ("n",)),
     "p_value": ("float32", ("n",)),
+    "q_value": ("float32", ("n",)),
+    "false_bound": ("float32", ("n",)),
     "score": ("float32", ("n",)),
     "map": ("float32", ("n", "2")),
     "neighbours": ("int32", ("n", "k")),

@@ -141,10 +141,20 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
             f"a small, clean-label or adaptive poison can pass.{known}"
         )
     strength = {"low": "weak", "medium": "clear", "high": "strong and calibrated"}[verdict]
+    seen = (
+        "its random verified sample lacks a sub-population that it contains"
+        if verdict == "high"
+        else "samples stand out from their class as they do in no other"
+    )
+    told = (
+        "their pictures (a mark in common), their labels, and a trigger search"
+        if verdict == "high"
+        else "their pictures, their labels, and an audit of the class"
+    )
     return (
-        f"Verdict {verdict}: {strength} signs of a sub-population that pulls the decision "
-        f"boundary{where}; {looked}. Poison, wrong labels and rare sub-classes look alike here: "
-        f"look at the top of the ranking.{known}"
+        f"Verdict {verdict}: {strength} signs{where}; {looked}. Observed: {seen}. What it may mean: "
+        "poison, wrong labels or a rare kind of picture; what tells them apart is to look at the "
+        f"top of the ranking: {told}.{known}"
     )
 
 
@@ -254,7 +264,8 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
 
 def _class(row: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("index", "name", "count", "statistic", "p_value", "verdict")
-    return {key: row.get(key) for key in keys}
+    audited = ("p_value_holm", "verified", "selected")
+    return {key: row.get(key) for key in keys} | {key: row[key] for key in audited if key in row}
 
 
 def _counted(case: Case) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.case.canonical import valid_unicode
+from inspector.case.explanations import reasons, sentence
 from inspector.case.folder import Case
 from inspector.case.table import SampleTable
 from inspector.errors import BadInput
@@ -21,7 +22,7 @@ _POWERS = np.array([float(f"1e{power}") for power in range(23)])
 
 
 def ranking_document(
-    case: Case, detector: str | None = None, top: int | None = None
+    case: Case, detector: str | None = None, top: int | None = None, why: bool = False
 ) -> dict[str, Any]:
     """Return the assessed samples, most suspicious first, as ``ranking --json`` prints them.
 
@@ -32,6 +33,8 @@ def ranking_document(
         Order by this detector; by the combined ranking when None.
     top : int, optional
         Only so many.
+    why : bool
+        Add what speaks for suspecting each sample, in words.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def ranking_document(
     scores = [columns.pop(name) for name in table.detectors]
     ids = table.detectors
     columns["scores"] = [dict(zip(ids, row)) for row in zip(*scores)] if ids else [{}] * len(rows)
-    keys = (
+    keys: tuple[str, ...] = (
         "index",
         "uri",
         "label",
@@ -62,7 +65,13 @@ def ranking_document(
         "tags",
         "sha256",
         "pixel_sha256",
+        "q_value",
     )
+    if why:
+        columns["why"] = [
+            [sentence(reason) for reason in found] for found in reasons(case, table, rows)
+        ]
+        keys = (*keys, "why")
     return {"samples": [dict(zip(keys, row)) for row in zip(*(columns[key] for key in keys))]}
 
 
@@ -76,7 +85,7 @@ def write_ranking_csv(document: Mapping[str, Any], file: IO[str]) -> None:
     first, last = ("index", "uri", "label", "label_name", "predicted"), ("combined", "p_value")
     # All text is quoted: a carriage return in a file name would end the row otherwise.
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([*first, *map(unformulated, ids), *last, "tags"])
+    writer.writerow([*first, *map(unformulated, ids), *last, "tags", "q_value"])
     for sample in samples:
         scores = sample["scores"]
         writer.writerow(
@@ -85,6 +94,7 @@ def write_ranking_csv(document: Mapping[str, Any], file: IO[str]) -> None:
                 *(scores[name] for name in ids),
                 *(sample[name] for name in last),
                 unformulated(";".join(sample["tags"])),
+                sample["q_value"],
             ]
         )
 
@@ -123,7 +133,7 @@ def _columns(table: SampleTable, rows: NDArray[np.intp]) -> dict[str, list[Any]]
     columns: dict[str, list[Any]] = {
         name: _numbers(table.columns[name][rows]) for name in table.detectors
     }
-    for name in ("combined", "p_value"):
+    for name in ("combined", "p_value", "q_value"):
         values = table.columns.get(name)
         columns[name] = [None] * len(rows) if values is None else _numbers(values[rows])
     for name in ("label", "predicted"):

@@ -19,8 +19,8 @@ _ARRAYS = {
     "loss": "loss",
     "confidence": "confidence",
 }
-_LAST = {"combined": "combined", "p_value": "p_value"}
-_SMALL_FIRST = ("index", "p_value")
+_LAST = {name: name for name in ("combined", "p_value", "q_value", "false_bound")}
+_SMALL_FIRST = ("index", "p_value", "q_value", "false_bound")
 
 
 class SampleTable:
@@ -36,7 +36,7 @@ class SampleTable:
         Number of samples.
     columns : dict of str to ndarray, shape (n,)
         ``index``, then as far as computed ``label``, ``predicted``, ``loss``, ``confidence``, one
-        column per detector under its id, ``combined`` and ``p_value``.
+        column per detector under its id, ``combined``, ``p_value``, ``q_value``, ``false_bound``.
     detectors : list of str
         Those columns that are scores of detectors.
     assessed : ndarray of bool, shape (n,)

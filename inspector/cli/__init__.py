@@ -15,6 +15,8 @@ _COMMANDS = {
     "open": "window",
     "demo": "demo",
     "scan": "scan",
+    "audit": "audit",
+    "limits": "limits",
     "ranking": "results",
     "trigger": "results",
     "map": "results",

@@ -30,13 +30,19 @@ _CASE = click.argument("case_path", metavar="CASE", type=click.Path(path_type=Pa
 @click.option("--top", type=click.IntRange(1), help="Only the first N.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values with a header.")
+@click.option("--explain", is_flag=True, help="Say what speaks against each sample.")
 def ranking_command(
-    case_path: Path, detector: str | None, top: int | None, as_json: bool, as_csv: bool
+    case_path: Path,
+    detector: str | None,
+    top: int | None,
+    as_json: bool,
+    as_csv: bool,
+    explain: bool,
 ) -> None:
     """Print the samples, most suspicious first."""
     with Case.open(case_path, read_only=True) as case:
         limit = top if top or as_json or as_csv else 20
-        document = ranking_document(case, detector=detector, top=limit)
+        document = ranking_document(case, detector=detector, top=limit, why=explain)
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=True, allow_nan=False))
     elif as_csv:
@@ -61,7 +67,11 @@ def _print_ranking(samples: list[dict[str, Any]]) -> None:
             " ".join(row["tags"]),
         ]
         table.add_row(*(cell.replace("[", "\\[") for cell in cells))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for rank, row in enumerate(samples, start=1):
+        if row.get("why"):
+            console.print(f"{rank:>4}  {'; '.join(row['why'])}", markup=False, soft_wrap=True)
 
 
 @click.command("trigger")

@@ -74,7 +74,11 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
             console.print(
                 f"Model file: {item['contents']['summary']}", markup=False, soft_wrap=True
             )
-    table = Table("class", "samples", "statistic", "p-value", "verdict", box=None, pad_edge=False)
+    audited = any(row.get("verified") for row in document["classes"])
+    more = ("verified", "p corrected", "selected") if audited else ()
+    table = Table(
+        *("class", "samples", "statistic", "p-value", *more, "verdict"), box=None, pad_edge=False
+    )
     rows = sorted(
         document["classes"],
         key=lambda row: -(row["statistic"] if row["statistic"] is not None else float("-inf")),
@@ -86,6 +90,7 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
                 f"{row['count']:,}",
                 "" if row["statistic"] is None else f"{row['statistic']:.3g}",
                 "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+                *(_audited(row) if audited else ()),
                 str(row["verdict"]),
             )
         )
@@ -104,6 +109,16 @@ def _model_file(model: Path | None, spec: Path | None) -> Path:
     if spec is None:
         raise click.UsageError("Missing option '--model' (or a '--spec' that names the file).")
     return weights_file(spec)
+
+
+def _audited(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return how many samples are verified, the corrected p-value, and how many are selected."""
+    corrected, selected = row.get("p_value_holm"), row.get("selected")
+    return (
+        f"{row['verified']:,}" if row.get("verified") else "",
+        "" if corrected is None else f"{corrected:.2g}",
+        "" if selected is None else f"{selected:,}",
+    )
 
 
 def _names(value: str | None) -> tuple[str, ...] | None:
@@ -127,7 +142,9 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--reference", type=_PATH, help="A trusted dataset."),
             click.option("--verified", type=_PATH, help="Ids of samples verified one by one."),
-            click.option("--detectors", help="Ids, separated by commas."),
+            click.option(
+                "--detectors", help="Ids, separated by commas; +id adds to the default set."
+            ),
             click.option("--layer", help="Layer whose output is looked at."),
             click.option("--limit", type=int, help="Assess a random subset of this size."),
             click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),

@@ -72,6 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("note", "Add a note", "Tag", ("M",), "samples"),
     Command("propose", "Propose “suspect” for later", "Tag", (), "samples"),
     Command("tag-kinds", "Kinds of tags…", "Tag", (), "case"),
+    Command("audit", "Audit a class…", "Detectors", (), "samples"),
     Command("search-triggers", "Search for triggers…", "Detectors", (), "samples"),
     Command("compute-map", "Compute the UMAP", "Detectors", (), "samples"),
     Command("cancel", "Cancel the running job", "Detectors", (), "job", True),
@@ -116,6 +117,8 @@ GESTURES: tuple[tuple[str, str], ...] = (
     ("Alt+1 … 9", "tag the whole class of the sample, as far as the filter shows it"),
     ("Shift / Alt / Ctrl", "while selecting on the map: add / remove / keep common"),
     ("← ↑ → ↓", "move in the gallery"),
+    ("C, X, W, U", "in an audit: clean, poison, wrong label, unsure; Backspace takes back"),
+    ("Enter", "in an audit: the rest of the page is clean"),
     ("Ctrl+1 … 6", "go to map, gallery, ranking, sample, case, trigger lab"),
     ("Wheel, middle button", "zoom and move the map with any tool"),
 )

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QWidget
 
 from inspector import places
 
-_VERSION = 1
+_VERSION = 2
 """Raise when docks are added or renamed: a state of another version is ignored."""
-_BOTTOM = ("ranking", "trigger", "classes", "jobs", "log", "history")
+_BOTTOM = ("ranking", "trigger", "classes", "audit", "jobs", "log", "history")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Arrangement:
 ARRANGEMENTS: dict[str, Arrangement] = {
     "triage": Arrangement((), "ranking", 0.24, 0.58),
     "trigger": Arrangement(("case", "gallery"), "trigger", 0.58, 1.0),
+    "audit": Arrangement(("map", "sample"), "audit", 0.62, 0.0),
     "review": Arrangement(("map",), "history", 0.3, 0.0),
 }
 

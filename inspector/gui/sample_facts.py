@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.case import Case, SampleTable
+from inspector.case.explanations import reasons, sentence
 from inspector.errors import CaseError
 from inspector.gui.plain import plain
 from inspector.gui.view_state import as_numbers
 
 NEIGHBOURS = 5
-_APART = ("combined", "p_value", "loss", "confidence")
+_APART = ("combined", "p_value", "q_value", "false_bound", "loss", "confidence")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def facts_of(case: Case, table: SampleTable, row: int, note: str = "") -> list[F
         said = f"{p:.2g}" if p == p else "not calibrated"
         tip = "Calibrated by an audit: samples that somebody verified one by one."
         facts.append(Fact("p", said, tip))
+    for reason in reasons(case, table, [row])[0] if "combined" in columns else ():
+        facts.append(Fact("stands out", plain(sentence(reason), 160), plain(reason.detector, 60)))
     if "loss" in columns and columns["loss"][row] == columns["loss"][row]:
         facts.append(Fact("loss", f"{float(columns['loss'][row]):.4g} nats"))
     near = _nearest(case, columns, row)

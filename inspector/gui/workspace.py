@@ -175,6 +175,10 @@ class Workspace(Judging):
         """Reconstruct triggers for some classes, in the background."""
         return self._start(lambda run: run.start_trigger(list(classes), **settings))
 
+    def start_limits(self, label: int, verified: int) -> bool:
+        """Measure what an analysis would see in one class, in the background."""
+        return self._start(lambda run: run.start_limits(label, verified=verified))
+
     def start_export(
         self,
         target: Path,

@@ -56,6 +56,7 @@ def test_a_ranking_is_most_suspicious_first(scanned: Case) -> None:
         "sha256": None,
         "pixel_sha256": None,
         "tags": ["poison", "suspect"],
+        "q_value": None,
     }
     assert document["samples"][1]["uri"] == "ship/\\xff3.png"
     assert document["samples"][2]["scores"] == {"spectral": None, "spectral-whitened": 5.0}
@@ -143,8 +144,10 @@ def test_csv_has_one_column_per_detector_and_no_formulas(scanned: Case) -> None:
         "combined",
         "p_value",
         "tags",
+        "q_value",
     ]
-    assert rows[3] == ["5", "'=1+1.png", "2", "truck", "2", "", "5.0", "0.7", "0.2", "poison;clean"]
+    assert rows[3][:9] == ["5", "'=1+1.png", "2", "truck", "2", "", "5.0", "0.7", "0.2"]
+    assert rows[3][9:] == ["poison;clean", ""]
     assert [row[0] for row in rows[1:]] == ["1", "3", "5", "2", "0"]
 
 

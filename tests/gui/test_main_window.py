@@ -341,7 +341,7 @@ def test_panels_are_built_one_per_turn_and_a_case_may_arrive_in_between(
     assert len(bare.panels) == 1
     assert bare.opening.open(tmp_path / "placed.case")
     assert set(bare.docks) <= set(bare.panels)
-    assert len(bare.panels) == 10
+    assert len(bare.panels) == 11
     assert bare.panels["map"].isVisible()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from inspector.case import Case
 from inspector.engine.client import placing
 from inspector.engine.client import scan as steps
 from inspector.engine.client.evidence import settle_doubts
+from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of, on_gpu, readable
@@ -90,7 +90,7 @@ class Investigation:
         InspectorError
             Bad input, a cancel, or an engine that died; what was finished is in the case.
         """
-        options = _absolute(options)
+        options = options.absolute()
         options.check(self.case.path)
         steps.check_same_investigation(self.case, options)
         device = device_of(options.device)
@@ -229,6 +229,25 @@ class Investigation:
     def start_trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> None:
         """Search triggers in the background; previews arrive as events."""
         self._start("trigger", lambda: self.trigger(classes, **settings))
+
+    # ---- limits ---------------------------------------------------------------------------------
+
+    def limits(self, label: int, *, verified: int = 500, runs: int = 10) -> dict[str, Any]:
+        """Measure what a scan would have seen in one class; see `limits.measure`."""
+        options = planting(self.case, label)
+        self._begin("limits")
+        try:
+            self._open_engine(options)
+            return measure(self.case, self._run, label, verified, runs, options.seed)
+        except InspectorError as error:
+            self._journal_end("limits", error)
+            raise
+        finally:
+            self._end()
+
+    def start_limits(self, label: int, **settings: Any) -> None:
+        """Measure the limits of one class in the background."""
+        self._start("limits", lambda: self.limits(label, **settings))
 
     # ---- one job at a time ----------------------------------------------------------------------
 
@@ -393,12 +412,3 @@ class Investigation:
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._on_event(event)
-
-
-def _absolute(options: ScanOptions) -> ScanOptions:
-    paths: dict[str, Any] = {
-        name: Path(value).expanduser().absolute()
-        for name in ("model", "data", "reference", "verified", "spec")
-        if (value := getattr(options, name)) is not None
-    }
-    return replace(options, **paths)

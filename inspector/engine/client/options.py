@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class ScanOptions:
     verified : Path, optional
         Ids of training samples that somebody verified one by one.
     detectors : tuple of str, optional
-        Detectors to run; every one that needs no extra pass when missing.
+        Detectors to run; the default set when missing. With a plus before each they are added to it.
     layer : str, optional
         Layer whose output is taken as activations; the input of the last linear layer when missing.
     limit : int, optional
@@ -119,6 +119,15 @@ class ScanOptions:
                 "It names another file in [weights].",
                 "Give the model that belongs to it, or take the line out of the spec.",
             )
+
+    def absolute(self) -> ScanOptions:
+        """Return the same options with absolute paths."""
+        paths: dict[str, Any] = {
+            name: Path(value).expanduser().absolute()
+            for name in ("model", "data", "reference", "verified", "spec")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **paths)
 
     def as_record(self) -> dict[str, Any]:
         """Return plain values for the case."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.case.repetition import compare, rerun_document
+from inspector.engine.client.audit import copy_audits
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.investigation import Investigation
 from inspector.engine.client.options import ScanOptions
@@ -59,6 +60,7 @@ def rerun(
             # The network is rebuilt from what the analyst accepted, not recognised anew.
             again.set("model", model)
             again.set("model_asked", case.get("model_asked"))
+            copy_audits(case, again)
             investigation = Investigation(again, on_event)
             try:
                 on_start(investigation)

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from inspector.case import Case
 from inspector.case.array_files import write_array
+from inspector.engine.client.audit import verified_codes
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.spec_file import record_spec
@@ -103,7 +102,7 @@ def scan(
     case.set("scan", options.as_record())
     choice = intake(case, run, options, emit)
     arrays = signals(case, run, options, choice, emit, device)
-    detect(case, run, options, arrays, emit)
+    detect(case, run, options, arrays, choice, emit)
     pca(case, run, options, arrays, emit)
 
 
@@ -312,21 +311,27 @@ def _files(case: Case, names: list[str]) -> dict[str, str]:
 
 
 def verified_array(case: Case, options: ScanOptions, emit: Emit) -> str | None:
-    """Write the verified samples as a mask into the case; return its file, None without a list."""
-    if options.verified is None:
+    """Write what was verified as codes into the case; return their file, None without any.
+
+    The codes are those of `audit.verified_codes`; a list of verified samples counts as clean.
+    """
+    codes = verified_codes(case)
+    listed = None
+    if options.verified is not None:
+        listed = rows_of(read_ids(Path(options.verified)), case.n, case.locator)
+        codes[listed] = 1
+    if not codes.any():
         return None
-    rows = rows_of(read_ids(Path(options.verified)), case.n, case.locator)
-    mask = np.zeros(case.n, bool)
-    mask[rows] = True
     folder = case.derive("verified")
-    path = folder / f"verified-{key_of(rows=rows.tolist())}.npy"
-    item = {"name": "verified", **write_array(path, mask, case.derived)}
+    path = folder / f"verified-{hashlib.sha256(codes.tobytes()).hexdigest()[:16]}.npy"
+    item = {"name": "verified", **write_array(path, codes, case.derived)}
     register(case, [item], emit)
-    source = Path(options.verified)
-    recorded = hashlib.sha256(source.read_bytes()).hexdigest()
-    case.add_evidence(
-        "verified", str(source), recorded, source.stat().st_size, {"samples": len(rows)}
-    )
+    if options.verified is not None and listed is not None:
+        source = Path(options.verified)
+        recorded = hashlib.sha256(source.read_bytes()).hexdigest()
+        case.add_evidence(
+            "verified", str(source), recorded, source.stat().st_size, {"samples": len(listed)}
+        )
     return str(item["path"])
 
 
@@ -335,6 +340,7 @@ def detect(
     run: RunJob,
     options: ScanOptions,
     arrays: dict[str, str],
+    choice: dict[str, Any],
     emit: Emit,
 ) -> None:
     """Run the detectors and record findings, class table and verdict."""
@@ -352,7 +358,9 @@ def detect(
     )
     result = run(
         "detect",
+        model=str(options.model),
         data=str(options.data),
+        choice=choice,
         arrays=wanted,
         class_names=list(case.class_names),
         folder=f"findings-{key}",
@@ -395,6 +403,7 @@ def detect(
             "verdict": result["verdict"],
             "caveats": [*result["caveats"], *warnings],
             "calibrated": result["calibrated"],
+            "columns": result["columns"],
         },
     )
     emit({"event": "stage", "stage": stage, "state": "done"})

@@ -16,13 +16,13 @@ from inspector.errors import BadInput
 MAX_BYTES = 64 << 20
 
 
-def read_ids(path: Path) -> list[str]:
-    """Return the ids of a list file: JSON array, CSV with an ``index`` or ``uri`` column, or lines.
+def read_text(path: Path) -> str:
+    """Return the text of a list file.
 
     Raises
     ------
     BadInput
-        Unreadable, too long, or without ids.
+        Unreadable, too long, or no text.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -31,7 +31,7 @@ def read_ids(path: Path) -> list[str]:
                 "A list of ids is not that long.",
                 "Give one index or file name per line.",
             )
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise BadInput(
             f"The list {path} cannot be read.", f"{error.strerror}.", "Check the path."
@@ -40,6 +40,17 @@ def read_ids(path: Path) -> list[str]:
         raise BadInput(
             f"The list {path} is not text.", "It is not UTF-8.", "Give one index per line."
         ) from None
+
+
+def read_ids(path: Path) -> list[str]:
+    """Return the ids of a list file: JSON array, CSV with an ``index`` or ``uri`` column, or lines.
+
+    Raises
+    ------
+    BadInput
+        Unreadable, too long, or without ids.
+    """
+    text = read_text(path)
     ids = _json_ids(text) if text.lstrip().startswith(("[", "{")) else _table_ids(text)
     if not ids:
         raise BadInput(
