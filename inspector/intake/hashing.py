@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,25 @@ def read_regular(
     BadInput
         The file cannot be opened, is too large, or changed while it was read.
     """
+    with read_hashing(path, limit, control) as (content, digest):
+        return content, digest.result()
+
+
+@contextmanager
+def read_hashing(
+    path: Path, limit: int, control: Control | None = None
+) -> Iterator[tuple[bytes, Future[FileDigest]]]:
+    """Read a regular file once, and hash it in a second thread while its bytes are looked at.
+
+    Parameters and errors are those of `read_regular`.
+
+    Yields
+    ------
+    content : bytes
+        The whole file.
+    digest : Future of FileDigest
+        That of exactly these bytes, as soon as it is known.
+    """
     path, control = Path(path), control or Control()
     with os.fdopen(open_regular(path), "rb") as file, _readable(path):
         before = os.fstat(file.fileno())
@@ -140,12 +160,17 @@ def read_regular(
         # In one call: chunks that are joined afterwards would hold a large file twice.
         content = file.read(before.st_size + 1)
         _unchanged(path, before, os.fstat(file.fileno()), len(content))
-    digest = hashlib.sha256()
-    view = memoryview(content)
-    for start in range(0, len(content), CHUNK):
-        control.check()
-        digest.update(view[start : start + CHUNK])
-    return content, FileDigest(path, digest.hexdigest(), len(content), before.st_mtime_ns)
+
+    def hashed() -> FileDigest:
+        digest = hashlib.sha256()
+        view = memoryview(content)
+        for start in range(0, len(content), CHUNK):
+            control.check()
+            digest.update(view[start : start + CHUNK])
+        return FileDigest(path, digest.hexdigest(), len(content), before.st_mtime_ns)
+
+    with ThreadPoolExecutor(1, "hashing") as hashing:
+        yield content, hashing.submit(hashed)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.intake.hashing import read_regular
+from inspector.intake.hashing import read_hashing
 from inspector.intake.models.checkpoints import read_checkpoint
 from inspector.intake.models.contents import FileContents
 from inspector.intake.models.hints import Hints
@@ -108,29 +108,24 @@ def read_file(path: Path, control: Control | None = None, select: str | None = N
 
 def read_part(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
     """Read one file of a model that can lie in several; it need not hold whole layers."""
-    content, digest = read_regular(path, MAX_BYTES, control)
+    with read_hashing(path, MAX_BYTES, control) as (content, digest):
+        weights = _parsed(content, path.name, control, select)
+        return replace(weights, sha256=digest.result().sha256)
+
+
+def _parsed(content: bytes, name: str, control: Control | None, select: str | None) -> Weights:
+    """Read weights out of the content of a file; the digest is left empty."""
     kind = sniff(content)
     if kind == "safetensors":
-        file = read_safetensors(content, path.name)
-        plain = Weights(file.tensors, kind, digest.sha256, digest.size)
+        plain = Weights(read_safetensors(content, name).tensors, kind, "", len(content))
         plain.contents = FileContents(kind, "safetensors")
-        return finished(plain, path.name)
+        return finished(plain, name)
     if kind not in CHECKPOINTS:
-        raise other_format(path.name, kind)
-    read = read_checkpoint(content, kind, path.name, control, select)
+        raise other_format(name, kind)
+    read = read_checkpoint(content, kind, name, control, select)
     nesting = ".".join(read.table.keys)
-    weights = finished(
-        Weights(
-            read.tensors,
-            kind,
-            digest.sha256,
-            digest.size,
-            read.notes,
-            nesting,
-            contents=read.contents,
-        ),
-        path.name,
-    )
+    found = Weights(read.tensors, kind, "", len(content), read.notes, nesting)
+    weights = finished(replace(found, contents=read.contents), name)
     weights.hints = hints_of(read.root, read.table, weights.prefix)
     return weights
 
