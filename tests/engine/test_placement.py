@@ -88,7 +88,8 @@ def test_the_gpu_engine_reads_the_cleaned_copy_alone(
 
     monkeypatch.setattr(investigation.steps, "scan", steps)
     with Case.create(tmp_path / "a.case") as case:
-        held = Investigation(case)
+        events: list[dict[str, Any]] = []
+        held = Investigation(case, events.append)
         held.scan(ScanOptions(model=options.model, data=options.data, device="cuda"))
         held.close()
         rows = [e.details for e in case.journal.entries() if e.act == "engine started"]
@@ -106,6 +107,8 @@ def test_the_gpu_engine_reads_the_cleaned_copy_alone(
     assert gpu.asked[0][1]["cleaned"]["path"] == "/case/cleaned.safetensors"
     assert [row["device"] for row in rows] == ["cpu", "cuda"]
     assert rows[0]["missing"] == {"netns": "refused"}
+    said = [event["text"] for event in events if event["event"] == "log"]
+    assert said == ["Part of the sandbox is not offered here: netns."] * 2
 
 
 def test_the_cleaned_copy_gives_the_same_answers(tmp_path: Path) -> None:

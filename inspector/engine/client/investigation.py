@@ -322,6 +322,9 @@ class Investigation:
             sandbox=engine.layers,
             missing=engine.missing,
         )
+        if engine.missing:
+            lacking = f"Part of the sandbox is not offered here: {', '.join(engine.missing)}."
+            self._emit({"event": "log", "text": lacking, "level": "warning"})
         return engine
 
     def _run(self, job: str, **arguments: Any) -> dict[str, Any]:
