@@ -20,8 +20,8 @@ CLUSTERS = "activation-clustering"
 ERROR_RATE = 0.05
 
 _NO_AUDIT = (
-    "How many good samples would go cannot be estimated without an audit: verify a random sample "
-    "of each class one by one, and scan again with it (--verified)."
+    "How many good samples would go cannot be estimated without an audit: draw random samples "
+    "of each class and judge them one by one (Audit panel, or `inspector audit`)."
 )
 
 

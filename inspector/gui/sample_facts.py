@@ -92,6 +92,9 @@ def ranked(scores: NDArray[Any], row: int) -> tuple[str, str]:
     with np.errstate(invalid="ignore"):
         rank = int(np.count_nonzero(scores > score)) + 1
     assessed = int(np.count_nonzero(scores == scores))
+    alike = int(np.count_nonzero(scores == score))
+    if 2 * alike > assessed > 2:  # a place among those that all have the same score means nothing
+        return f"{score:.4g} · as most", f"{alike:,} of {assessed:,} assessed samples have it"
     return f"{score:.4g} · rank {rank:,}", f"Rank {rank:,} of {assessed:,} assessed samples"
 
 

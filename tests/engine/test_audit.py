@@ -141,7 +141,7 @@ def test_the_resolution_is_told_with_what_more_would_bring() -> None:
     )
     assert "draw 20 or more" in resolution(Audit(0, tuple(range(5)), (), {}, 2300))
     everyone = Audit(0, tuple(range(60)), (), {}, 60)
-    assert "more for" not in resolution(everyone)
+    assert "All 60 samples of the class are drawn" in resolution(everyone)
 
 
 def test_gaps_before_later_verdicts_are_doubted() -> None:

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from inspector.case import SampleTable
 from inspector.gui.pixel_view import as_pixels, stamped
-from inspector.gui.sample_facts import facts_of
+from inspector.gui.sample_facts import facts_of, ranked
 from inspector.gui.sample_panel import SamplePanel
 from inspector.gui.workspace import Workspace
 
@@ -190,3 +190,10 @@ def test_twins_are_named_with_their_labels(planted: tuple[Workspace, np.ndarray]
     assert facts["same picture"].startswith(f"{other} (")
     assert "1 of 1 under another label" in facts["same picture"]
     assert "same picture" not in {fact.name for fact in facts_of(case, table, 500)}
+
+
+def test_a_score_that_most_share_has_no_rank() -> None:
+    scores = np.array([0.0, 0.0, 0.0, 0.0, 2.5, np.nan])
+    assert ranked(scores, 0) == ("0 · as most", "4 of 5 assessed samples have it")
+    assert ranked(scores, 4)[0] == "2.5 · rank 1"
+    assert ranked(scores, 5)[0] == "not assessed"

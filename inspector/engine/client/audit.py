@@ -257,6 +257,8 @@ def resolution(audit: Audit, tests: int = 1) -> str:
     if drawn - audit.count("poison") < FEWEST:
         return f"Nothing can be significant with {drawn:,} samples: draw {FEWEST} or more."
     now, left = audit.smallest_group(tests=tests), audit.members - drawn
+    if left <= 0:
+        return f"All {drawn:,} samples of the class are drawn: your verdicts settle it, no test."
     text = f"Groups under {now:,} cannot be significant with {drawn:,} verified"
     more = min(left, max(drawn, 100))
     if more > 0 and (then := audit.smallest_group(more, tests)) < now:
