@@ -14,6 +14,7 @@ from inspector.case.journal import Entry
 from inspector.case.ranking import ranking_document, write_ranking_csv
 from inspector.case.table import SampleTable
 from inspector.case.tag_kinds import TagKind
+from inspector.case.trigger_choice import find_trigger, trigger_id
 
 __all__ = [
     "ArrayInfo",
@@ -23,10 +24,12 @@ __all__ = [
     "SampleTable",
     "TagKind",
     "filter_names",
+    "find_trigger",
     "parse_filter",
     "ranking_document",
     "scan_document",
     "trigger_document",
+    "trigger_id",
     "trigger_sentence",
     "verdict_sentence",
     "write_ranking_csv",

@@ -45,6 +45,11 @@ _FINDING = (
     "verdict",
     "caveats",
 )
+_TRIGGER_MORE = ("held_out", "controls", "stability", "budgets", "budget", "margin", "notes")
+"""What a trigger's row has beyond the contract's first ten keys, where the search said it."""
+
+_UNIVERSAL = "universal-perturbation"
+_BASELINE_BUDGET = 8
 _UNCALIBRATED = (
     "The ranking is not calibrated: no randomly drawn samples were verified one by one, so no "
     "error rate is known and no verdict goes beyond “medium”."
@@ -97,6 +102,7 @@ def trigger_document(case: Case) -> dict[str, Any]:
     significant one "low".
     """
     rows, verdicts = [], []
+    usual = _usual_success(case)
     for trigger in case.triggers():
         interval = trigger.get("success_interval") or None
         if interval is not None and None in interval:
@@ -114,12 +120,54 @@ def trigger_document(case: Case) -> dict[str, Any]:
                 "success_interval": interval,
                 "mask_l1": trigger.get("mask_l1"),
                 "significant": significant,
+                **{key: trigger[key] for key in _TRIGGER_MORE if key in trigger},
+                **usual.get(trigger["index"], {}),
             }
         )
         works = interval is not None and interval[0] >= 0.5
         judged = ("medium" if works else "low") if significant else "none"
         verdicts.append(trigger.get("verdict", judged))
-    return _clean({"classes": rows, "verdict": worst(verdicts)})
+    document: dict[str, Any] = {"classes": rows, "verdict": worst(verdicts)}
+    # A case without any search has nothing to be careful about, nor has one from elsewhere.
+    caveats = (case.get("trigger_summary") or {}).get("caveats")
+    if caveats:
+        document["caveats"] = [str(line) for line in caveats]
+    found = case.findings().get("trigger-search")
+    if found:
+        document["search"] = {
+            "trigger": (found.get("parameters") or {}).get("trigger"),
+            "carriers": found.get("carriers"),
+            "among_target": found.get("among_target"),
+            "threshold": found.get("threshold"),
+            "verdict": found.get("verdict") or "none",
+            "caveats": [str(line) for line in found.get("caveats") or ()],
+        }
+    return _clean(document)
+
+
+def _usual_success(case: Case) -> dict[int, dict[str, Any]]:
+    """Return by class how far a faint universal noise gets, beside the median of other classes.
+
+    A class to which faint noise leads nearly every picture has a short way to it with or without a
+    backdoor; only one that stands out from the untouched ones says something.
+    """
+    rates: dict[int, float] = {}
+    for trigger in case.triggers():
+        if trigger["method"] == _UNIVERSAL:
+            for row in trigger.get("budgets") or ():
+                if row.get("budget") == _BASELINE_BUDGET and row.get("success_rate") is not None:
+                    rates[trigger["index"]] = float(row["success_rate"])
+    return {
+        index: {
+            "baseline": {
+                "budget": _BASELINE_BUDGET,
+                "success_rate": rate,
+                "others": float(np.median([r for other, r in rates.items() if other != index])),
+            }
+        }
+        for index, rate in rates.items()
+        if len(rates) > 1
+    }
 
 
 def verdict_sentence(document: Mapping[str, Any]) -> str:

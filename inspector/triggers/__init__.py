@@ -1,11 +1,18 @@
-"""Reconstruction of triggers, and how unusual the smallest one is."""
+"""Reconstruction of triggers, and how unusual each class is among the others."""
 
-from inspector.triggers.anomaly import Anomaly, anomaly_index
+from inspector.triggers.anomaly import Anomaly, anomaly_index, standing
 from inspector.triggers.document import NEVER_CLEAN, trigger_document
-from inspector.triggers.neural_cleanse import METHOD, STEPS, neural_cleanse
+from inspector.triggers.forms import Form
+from inspector.triggers.measuring import conclude
+from inspector.triggers.method import Method, MethodInfo
+from inspector.triggers.neural_cleanse import METHOD, neural_cleanse
 from inspector.triggers.penalty import PUBLISHED, Settings
 from inspector.triggers.pictures import sample_rows
+from inspector.triggers.registry import MethodEntry, chosen_methods, discover_methods
 from inspector.triggers.result import TriggerResult, wilson_interval
+from inspector.triggers.search import Search, prepare_search
+from inspector.triggers.smallest import STEPS, smallest_triggers
+from inspector.triggers.stamp import Stamp
 
 __all__ = [
     "METHOD",
@@ -13,11 +20,23 @@ __all__ = [
     "PUBLISHED",
     "STEPS",
     "Anomaly",
+    "Form",
+    "Method",
+    "MethodEntry",
+    "MethodInfo",
+    "Search",
     "Settings",
+    "Stamp",
     "TriggerResult",
     "anomaly_index",
+    "chosen_methods",
+    "conclude",
+    "discover_methods",
     "neural_cleanse",
+    "prepare_search",
     "sample_rows",
+    "smallest_triggers",
+    "standing",
     "trigger_document",
     "wilson_interval",
 ]

@@ -21,6 +21,9 @@ FALSE_ALARMS = 0.05
 FEWEST_CLASSES = 3
 """With two values both lie equally far from their median: there is nothing to compare."""
 
+SIZE_NOISE = 0.05
+"""Spread of log sizes below which classes are alike: a search ends when a step gains one per cent."""
+
 _MAD_TO_SIGMA = 1.4826
 _SMALLEST_L1 = 1 / 255
 _DRAWS = 20_000
@@ -66,22 +69,57 @@ def anomaly_index(mask_l1: ArrayLike) -> Anomaly:
     depends on C. Only small masks are suspicious, so the test has one side.
     """
     sizes = np.asarray(mask_l1, dtype=np.float64)
-    searched = ~np.isnan(sizes)
-    index, p_value = np.full(sizes.shape, np.nan), np.full(sizes.shape, np.nan)
-    count = int(searched.sum())
+    return standing(np.array([size_look(float(size)) for size in sizes.ravel()]), SIZE_NOISE)
+
+
+def standing(looks: ArrayLike, noise: ArrayLike = 0.0) -> Anomaly:
+    """Tell which class stands out among those of one network.
+
+    Parameters
+    ----------
+    looks : array_like, shape (C,) or (C, L)
+        Something about each class, larger = more suspicious, symmetric and alike in spread among
+        classes without a backdoor. ``-inf``: as little suspicious as can be. NaN: not assessed.
+        Of several looks at the same classes each class is judged by the one in which it stands out
+        most, and all of them together raise false alarms no more often than one would.
+    noise : array_like, shape (L,)
+        Standard error with which the looks were measured: the spread cannot be smaller.
+
+    Returns
+    -------
+    Anomaly
+    """
+    values = np.asarray(looks, dtype=np.float64)
+    values = values.reshape(len(values), -1) if values.size else values.reshape(0, 1)
+    floors = np.broadcast_to(np.asarray(noise, np.float64), values.shape[1:])
+    searched = ~np.isnan(values).any(axis=1)
+    index, p_value = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    count, chances = int(searched.sum()), values.shape[1]
     if count < FEWEST_CLASSES:
         return Anomaly(index, float("inf"), p_value)
-    logs = np.log(np.maximum(sizes[searched], _SMALLEST_L1))
     null = null_maxima(count)
-    threshold = float(np.quantile(null, 1 - FALSE_ALARMS))
-    median = float(np.median(logs))
-    if not np.isfinite(median):
+    threshold = float(np.quantile(null, 1 - FALSE_ALARMS / chances))
+    each = np.stack([_deviations(values[searched, at], floors[at]) for at in range(chances)], 1)
+    if np.isnan(each).all():
         return Anomaly(index, threshold, p_value)
-    spread = _MAD_TO_SIGMA * float(np.median(np.abs(logs - median)))
-    index[searched] = (median - logs) / max(spread, 1e-9)
+    index[searched] = np.nanmax(each, axis=1)
     larger = len(null) - np.searchsorted(null, index[searched], side="left")
-    p_value[searched] = (1 + larger) / (1 + len(null))
+    p_value[searched] = np.minimum(chances * (1 + larger) / (1 + len(null)), 1)
     return Anomaly(index, threshold, p_value)
+
+
+def size_look(size: float) -> float:
+    """Return minus the logarithm of a trigger's size in pixels, the look of `anomaly_index`."""
+    return -float(np.log(np.maximum(size, _SMALLEST_L1)))
+
+
+def _deviations(values: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    median = float(np.median(values))
+    if not np.isfinite(median):
+        return np.full(values.shape, np.nan)
+    spread = _MAD_TO_SIGMA * float(np.median(np.abs(values - median)))
+    deviations: NDArray[np.float64] = (values - median) / max(spread, floor, 1e-9)
+    return deviations
 
 
 @lru_cache(maxsize=32)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from inspector.api import VERDICTS, Verdict
-from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES, anomaly_index
+from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES, SIZE_NOISE, standing
 from inspector.triggers.result import TriggerResult, finite
 
 LEAST_SUCCESS = 0.8
@@ -19,8 +19,13 @@ CLEAR = 0.01
 Fashion-MNIST, have come out at 0.02 with no backdoor to them."""
 
 NEVER_CLEAN = (
-    "That no trigger was found never means that the model is clean: blended, warped, clean-label and "
-    "source-specific backdoors escape this search."
+    "That no trigger was found never means that the model is clean: clean-label and sinusoid "
+    "backdoors escape every search of this kind while the data may show them, and warped and "
+    "source-specific ones escape most."
+)
+_SEVERAL = (
+    "Each method keeps its own rate of false alarms; among several methods together one is more "
+    "likely."
 )
 _CALIBRATION = (
     f"The threshold keeps false alarms at {FALSE_ALARMS:.0%} of clean networks if the log sizes of "
@@ -41,7 +46,7 @@ def trigger_document(
     Parameters
     ----------
     results : sequence of TriggerResult
-        One per class, of one method.
+        One per class and method; only results of the same method are compared.
     class_names : sequence or mapping of str
         Names by class index.
 
@@ -53,38 +58,65 @@ def trigger_document(
         without the history), ``verdict`` (the worst) and ``caveats``. JSON-able; what is
         not assessed is None.
     """
-    anomaly = anomaly_index([result.comparable_l1 for result in results])
-    classes: list[dict[str, Any]] = []
-    for place, result in enumerate(results):
-        index, p_value = float(anomaly.index[place]), float(anomaly.p_value[place])
-        works = result.reached and result.success_interval[0] >= LEAST_SUCCESS
+    rows = {id(result): row for result, row in _compared(results)}
+    classes = []
+    for result in results:
+        row = rows[id(result)]
         summary = result.summary()
         del summary["history"]
-        significant = bool(works and p_value <= FALSE_ALARMS)
-        classes.append(
-            {
-                **summary,
-                "name": str(class_names[result.class_index]),
-                "anomaly": finite(index),
-                "threshold": finite(anomaly.threshold),
-                "p_value": finite(p_value),
-                "significant": significant,
-                "verdict": _verdict(significant, p_value),
-            }
-        )
+        classes.append({**summary, "name": str(class_names[result.class_index]), **row})
     worst = max((row["verdict"] for row in classes), key=VERDICTS.index, default="none")
     return {"classes": classes, "verdict": worst, "caveats": _caveats(results)}
 
 
-def _verdict(significant: bool, p_value: float) -> Verdict:
+def _compared(
+    results: Sequence[TriggerResult],
+) -> Iterator[tuple[TriggerResult, dict[str, Any]]]:
+    for method in dict.fromkeys(result.method for result in results):
+        same = [result for result in results if result.method == method]
+        looks = max((len(result.compared) for result in same), default=1)
+        table = np.full((len(same), looks), np.nan)
+        noise = np.full(looks, SIZE_NOISE if looks == 1 and not same[0].looks else 0.0)
+        for at, result in enumerate(same):
+            if len(result.compared) == looks:
+                table[at] = result.compared
+            if len(result.noise) == looks:
+                noise = np.asarray(result.noise)
+        anomaly = standing(table, noise)
+        for at, result in enumerate(same):
+            p_value = float(anomaly.p_value[at])
+            significant = bool(_works(result) and p_value <= FALSE_ALARMS)
+            yield (
+                result,
+                {
+                    "anomaly": finite(float(anomaly.index[at])),
+                    "threshold": finite(anomaly.threshold),
+                    "p_value": finite(p_value),
+                    "significant": significant,
+                    "verdict": _verdict(result, significant, p_value),
+                },
+            )
+
+
+def _works(result: TriggerResult) -> bool:
+    """Tell whether a trigger turns what it should; a method without one has nothing to show."""
+    if result.status == "skipped":
+        return bool(result.looks)
+    return result.reached and result.success_interval[0] >= LEAST_SUCCESS
+
+
+def _verdict(result: TriggerResult, significant: bool, p_value: float) -> Verdict:
     if not significant:
         return "none"
-    return "medium" if p_value <= CLEAR else "low"
+    return "medium" if p_value <= CLEAR and result.status == "done" else "low"
 
 
 def _caveats(results: Sequence[TriggerResult]) -> list[str]:
     caveats = [NEVER_CLEAN]
-    assessed = sum(not np.isnan(result.comparable_l1) for result in results)
+    methods = list(dict.fromkeys(result.method for result in results))
+    assessed = len(
+        {result.class_index for result in results if not np.isnan(result.compared).any()}
+    )
     if assessed < FEWEST_CLASSES:
         caveats.append(
             f"An anomaly index compares classes; with {assessed} searched there is none. "
@@ -92,7 +124,13 @@ def _caveats(results: Sequence[TriggerResult]) -> list[str]:
         )
     else:
         caveats += [_CALIBRATION, _NATURAL]
-    skipped = [str(result.class_index) for result in results if result.status == "skipped"]
+    if len(methods) > 1:
+        caveats.append(_SEVERAL)
+    skipped = [
+        str(result.class_index)
+        for result in results
+        if result.status == "skipped" and not result.looks
+    ]
     if skipped:
         caveats.append(f"Not searched: class {', '.join(skipped)}.")
     return caveats

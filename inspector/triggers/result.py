@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inspector.triggers.anomaly import size_look
 
 HISTORY = ("step", "loss", "success", "mask_l1", "weight")
 """Columns of `TriggerResult.history`."""
@@ -29,9 +32,19 @@ class TriggerResult:
         Opacity of the trigger per pixel, multiples of 1/255 in 0..1, at the size the network sees.
     pattern : ndarray, shape (H, W, C), uint8
         Colour of the trigger, 0..255, in the channel order of the pictures.
+    delta : ndarray, shape (H, W, C), int16, or None
+        Grey levels that the trigger adds to a picture, which then keeps to 0..255; None for a
+        trigger that is painted over it.
     reached : bool
         Whether the search reached its success rate on the pictures that it used. When not, the
         trigger is the most successful one that was met.
+    size : float
+        What the search kept small, in pixels; NaN where that is `mask_l1`.
+    looks : tuple of float
+        What is compared across classes, larger = more suspicious; several are several chances of a
+        false alarm. By default one: minus the logarithm of the size.
+    noise : tuple of float
+        Standard error of each look, by which classes differ without any reason.
     mask_l1 : float
         Sum of the mask, pixels.
     success_rate : float
@@ -40,6 +53,10 @@ class TriggerResult:
         Wilson 95 % interval of `success_rate`.
     held_out : int
         Number of held-out pictures behind `success_rate`.
+    controls : dict of str to float or None
+        Success rate of the same pixels "moved" and "shuffled".
+    details : dict
+        What else a method has to say, JSON-able.
     steps : int
         Optimisation steps spent on the class.
     history : ndarray, shape (t, 5), float32
@@ -53,11 +70,17 @@ class TriggerResult:
     status: Literal["done", "skipped"]
     mask: NDArray[np.float32]
     pattern: NDArray[np.uint8]
+    delta: NDArray[np.int16] | None = None
     reached: bool = False
+    size: float = math.nan
+    looks: tuple[float, ...] = ()
+    noise: tuple[float, ...] = ()
     mask_l1: float = math.nan
     success_rate: float = math.nan
     success_interval: tuple[float, float] = (math.nan, math.nan)
     held_out: int = 0
+    controls: Mapping[str, float | None] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
     seed: int = 0
     history: NDArray[np.float32] = field(
@@ -70,7 +93,13 @@ class TriggerResult:
         """Size for `anomaly_index`: infinite when no trigger was found, NaN when none was sought."""
         if self.status == "skipped":
             return math.nan
-        return self.mask_l1 if self.reached else math.inf
+        size = self.mask_l1 if math.isnan(self.size) else self.size
+        return size if self.reached else math.inf
+
+    @property
+    def compared(self) -> tuple[float, ...]:
+        """What `standing` compares across classes: `looks`, or the size."""
+        return self.looks or (size_look(self.comparable_l1),)
 
     def summary(self) -> dict[str, Any]:
         """Return everything but the pictures as JSON-able values; NaN becomes None."""
@@ -83,11 +112,13 @@ class TriggerResult:
             "success_rate": finite(self.success_rate),
             "success_interval": list(self.success_interval) if self.held_out else None,
             "held_out": self.held_out,
+            "controls": dict(self.controls),
             "shape": list(self.pattern.shape),
             "steps": self.steps,
             "seed": self.seed,
             "history": [[finite(value) for value in row] for row in self.history.tolist()],
             "notes": list(self.notes),
+            **self.details,
         }
 
 

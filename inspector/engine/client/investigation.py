@@ -11,6 +11,7 @@ from typing import Any
 from inspector.case import Case
 from inspector.engine.client import placing
 from inspector.engine.client import scan as steps
+from inspector.engine.client import triggers
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
@@ -25,6 +26,7 @@ STAGES = {
     "model": "Recognising the network",
     "detectors": "Detectors",
     "triggers": "Trigger search",
+    "carriers": "Search of the data",
 }
 """Words for the stages that rooms below the engine report under names of their own."""
 
@@ -63,7 +65,7 @@ class Investigation:
 
     @property
     def running(self) -> str | None:
-        """Name of the running job: "scan", "trigger", "map" or None."""
+        """Name of the running job: "scan", "trigger", "carriers", "stamp", "map" or None."""
         if self._job is not None:
             return self._job
         return "map" if self._map_thread is not None and self._map_thread.is_alive() else None
@@ -169,59 +171,49 @@ class Investigation:
         InspectorError
             No scan yet, bad classes, a cancel, or an engine that died.
         """
-        recorded, model = self.case.get("scan", None), self.case.get("model", None)
-        if not recorded or not model:
-            raise BadInput(
-                "There is no model to search triggers in.",
-                "The case was not scanned.",
-                "Scan first.",
-            )
-        options = ScanOptions.from_record(recorded)
+        return self._on_triggers(
+            "trigger",
+            lambda run: triggers.reconstruct(self.case, run, self._emit, classes, settings),
+        )
+
+    def search_carriers(self, trigger: str | None = None) -> dict[str, Any]:
+        """Search the data for carriers of a trigger and wait; return the recorded finding.
+
+        Parameters
+        ----------
+        trigger : str, optional
+            Which of the recorded ones, see `find_trigger`; the most telling one by default.
+        """
+        return self._on_triggers(
+            "carriers", lambda run: triggers.search_data(self.case, run, self._emit, trigger)
+        )
+
+    def stamp(self, rows: Sequence[int], trigger: str | None = None) -> dict[str, Any]:
+        """Put a trigger on samples, ask the network before and after, and wait.
+
+        Returns
+        -------
+        dict
+            ``trigger``, ``rows`` as the engine's job "stamp" describes them, and the arrays
+            ``before`` and ``after``, (k, H, W, C) uint8.
+        """
+        return self._on_triggers(
+            "stamp", lambda run: triggers.stamp_samples(self.case, run, list(rows), trigger)
+        )
+
+    def _on_triggers(
+        self, job: str, work: Callable[[steps.RunJob], dict[str, Any]]
+    ) -> dict[str, Any]:
+        options = triggers.options_of(self.case)
         settle_doubts(self.case, self._on_engine_event)
         self.case.watch.refuse_changed()
         options.check(self.case.path)
-        names = list(self.case.class_names)
-        count = int(model["num_classes"])
-        wanted = list(range(count)) if classes is None else [int(c) for c in classes]
-        if bad := [c for c in wanted if not 0 <= c < count]:
-            raise BadInput(
-                f"There is no class {bad[0]}.", f"The model has {count} classes.", "Count from 0."
-            )
-        self._begin("trigger")
+        self._begin(job)
         try:
             self._open_engine(options)
-            result = self._run(
-                "trigger",
-                model=str(options.model),
-                data=str(options.reference or options.data),
-                data_role="reference" if options.reference else "data",
-                suspect_data=str(options.data),
-                choice={"spec": model["spec"]},
-                classes=wanted,
-                class_names=names,
-                split=options.split,
-                folder=f"trigger-{steps.key_of(spec=model['spec'], **settings)}",
-                seed=options.seed,
-                **settings,
-            )
-            steps.register(self.case, result["arrays"], self._emit)
-            for row in result["classes"]:
-                self.case.record_trigger(int(row["index"]), str(row["method"]), row)
-            self.case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
-            keep_run(
-                self.case,
-                "trigger",
-                keep_environment(self.case, self._run("environment")),
-                [str(item["name"]) for item in result["arrays"]],
-                device="cpu",
-                seed=options.seed,
-                classes=wanted,
-                settings=settings,
-            )
-            self._emit({"event": "finding", "detector": "triggers"})
-            return result
+            return work(self._run)
         except InspectorError as error:
-            self._journal_end("trigger", error)
+            self._journal_end(job, error)
             raise
         finally:
             self._end()
@@ -229,6 +221,14 @@ class Investigation:
     def start_trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> None:
         """Search triggers in the background; previews arrive as events."""
         self._start("trigger", lambda: self.trigger(classes, **settings))
+
+    def start_carriers(self, trigger: str | None = None) -> None:
+        """Search the data for carriers in the background."""
+        self._start("carriers", lambda: self.search_carriers(trigger))
+
+    def start_stamp(self, rows: Sequence[int], trigger: str | None = None) -> None:
+        """Put a trigger on samples in the background; an event "stamped" has what `stamp` returns."""
+        self._start("stamp", lambda: self._emit({"event": "stamped", **self.stamp(rows, trigger)}))
 
     # ---- limits ---------------------------------------------------------------------------------
 

@@ -1,0 +1,208 @@
+"""``inspector trigger`` and ``stamp``: reconstruct triggers, search the data for them, put them on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from inspector.case import Case, find_trigger, trigger_document, trigger_id, trigger_sentence
+from inspector.cli.scan import investigating
+from inspector.cli.selectors import CASE
+from inspector.errors import BadInput
+
+SCREEN = ("universal-perturbation", "maximum-margin")
+"""What ``--method screen`` stands for: cheap, all classes at once."""
+
+
+@click.command("trigger")
+@CASE
+@click.option(
+    "--method",
+    "methods",
+    help="neural-cleanse (default), universal-perturbation, maximum-margin, pixel, blended, or a "
+    "plugin's; several separated by commas; `screen` for the cheap ones.",
+)
+@click.option("--classes", help="Names or indices, separated by commas; all when missing.")
+@click.option("--steps", type=click.IntRange(1), help="Optimisation steps per class at most.")
+@click.option("--data-limit", type=click.IntRange(10), help="Images used for the search.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 20), help="Search significant classes from so many seeds."
+)
+@click.option(
+    "--search", is_flag=True, help="Search the data for carriers; reconstruct first if need be."
+)
+@click.option("--trigger", "name", help="Which trigger to search for, such as 8:neural-cleanse.")
+@click.option("--tag", help="Put this tag on the carriers.")
+@click.option("--propose", is_flag=True, help="Propose the carriers for the tag `suspect`.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def trigger_command(
+    case_path: Path,
+    methods: str | None,
+    classes: str | None,
+    steps: int | None,
+    data_limit: int | None,
+    seeds: int | None,
+    search: bool,
+    name: str | None,
+    tag: str | None,
+    propose: bool,
+    as_json: bool,
+) -> None:
+    """Reconstruct triggers, and find the samples that carry them."""
+    asked = {
+        "methods": _method_names(methods),
+        "steps": steps,
+        "data_limit": data_limit,
+        "seeds": seeds,
+    }
+    settings = {key: value for key, value in asked.items() if value is not None}
+    if not search and (name is not None or tag is not None or propose):
+        raise BadInput(
+            "Only a search of the data finds carriers.",
+            "--trigger, --tag and --propose belong to --search.",
+            "Add --search.",
+        )
+    if tag is not None and propose:
+        raise BadInput("Carriers are tagged or proposed, not both.", "", "Give --tag or --propose.")
+    with Case.open(case_path) as case:
+        if tag is not None and tag not in {kind.name for kind in case.tags.kinds}:
+            known = ", ".join(kind.name for kind in case.tags.kinds)
+            raise BadInput(f"There is no tag {tag[:60]!r}.", f"The case has: {known}.")
+        wanted = _class_indices(case, classes)
+        with investigating(case) as investigation:
+            # A search of the data alone takes what was reconstructed before.
+            if not search or settings or wanted is not None or not _pictured(case):
+                investigation.trigger(wanted, **settings)
+            finding = investigation.search_carriers(name) if search else None
+        said = _judge(case, finding, tag, propose) if finding else ""
+        document = trigger_document(case)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+    else:
+        _print(document, said)
+
+
+def _method_names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        names += SCREEN if part == "screen" else [part]
+    return list(dict.fromkeys(names))
+
+
+def _pictured(case: Case) -> bool:
+    return any(row.get("mask_array") for row in case.triggers())
+
+
+def _judge(case: Case, finding: dict[str, Any], tag: str | None, propose: bool) -> str:
+    """Tag or propose the carriers, and return the sentence that tells what was found."""
+    trigger = finding["parameters"]["trigger"]
+    rows = np.flatnonzero(np.asarray(case.array("trigger-search:carriers")))
+    said = (
+        f"{len(rows):,} samples carry the trigger {trigger}"
+        f" ({finding['among_target']:,} of them with the label of its class)."
+    )
+    source = f"trigger search {trigger}"
+    note = f"score > {finding['threshold']:g}"
+    if tag is not None and len(rows):
+        case.tags.apply(rows, tag, source=source, note=note)
+        said += f" They are tagged as {tag}."
+    elif propose:
+        proposal = case.proposals.add(rows, "suspect", source=source, note=note)
+        said += "" if proposal is None else f" Proposal {proposal.number} names them."
+    return said
+
+
+_COLUMNS = (
+    ("mask_l1", "{:.1f}"),
+    ("success_rate", "{:.0%}"),
+    ("anomaly", "{:.2f}"),
+    ("threshold", "{:.2f}"),
+    ("p_value", "{:.2g}"),
+)
+
+
+def _print(document: dict[str, Any], said: str) -> None:
+    table = Table(
+        *("class", "method", "mask L1", "success", "anomaly", "threshold", "p-value"),
+        *("moved", "shuffled", "noise ±8", "others"),
+        box=None,
+    )
+    for row in document["classes"]:
+        controls, usual = row.get("controls") or {}, row.get("baseline") or {}
+        table.add_row(
+            str(row["name"]).replace("[", "\\["),
+            str(row["method"]),
+            *(_cell(row[key], form) for key, form in _COLUMNS),
+            *(_cell(controls.get(key), "{:.0%}") for key in ("moved", "shuffled")),
+            *(_cell(usual.get(key), "{:.0%}") for key in ("success_rate", "others")),
+            style="bold" if row["significant"] else None,
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(trigger_sentence(document), markup=False, soft_wrap=True)
+    if said:
+        console.print(said, markup=False, soft_wrap=True)
+    caveats = [*document.get("caveats", []), *(document.get("search") or {}).get("caveats", [])]
+    for caveat in caveats:
+        console.print(f"- {caveat}", markup=False, soft_wrap=True)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _class_indices(case: Case, text: str | None) -> list[int] | None:
+    if not text:
+        return None
+    names = list(case.class_names)
+    found = []
+    for part in (part.strip() for part in text.split(",")):
+        if part in names:
+            found.append(names.index(part))
+        elif part.isascii() and part.isdigit():
+            found.append(int(part))
+        else:
+            raise BadInput(
+                f"There is no class {part!r}.",
+                f"The dataset names: {', '.join(names[:20])}.",
+                "Give names or indices.",
+            )
+    return found
+
+
+@click.command("stamp")
+@CASE
+@click.option("--trigger", "name", help="Such as 8:neural-cleanse; the most telling by default.")
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--count", type=click.IntRange(1, 64), default=16, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def stamp_command(
+    case_path: Path, name: str | None, target: Path, count: int, seed: int, as_json: bool
+) -> None:
+    """Write a trigger as PNG: mask, pattern, and examples before and after, with the answers."""
+    from inspector.export.stamped import check_target, example_rows, write_stamped
+
+    check_target(target)
+    with Case.open(case_path) as case:
+        trigger = find_trigger(case, name)
+        rows = example_rows(case, int(trigger["index"]), count, seed)
+        with investigating(case) as investigation:
+            stamped = investigation.stamp(rows, trigger_id(trigger))
+        document = write_stamped(case, trigger, stamped, target)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+        return
+    flipped = sum(row["after"]["index"] == trigger["index"] for row in document["examples"])
+    click.echo(
+        f"{flipped} of {len(document['examples'])} examples are answered with the trigger's class "
+        f"once they carry it. Written to {target}."
+    )

@@ -1,0 +1,196 @@
+"""Trigger searches, step by step: what is asked of the engine, and what the case records of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from inspector.case import Case, find_trigger, trigger_id
+from inspector.case.findings import VERDICTS
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.runs import keep_environment, keep_run
+from inspector.engine.client.scan import Emit, RunJob, key_of, register
+from inspector.errors import BadInput
+
+FINDING = "trigger-search"
+"""Id of the finding that a search of the data records."""
+
+_CAVEATS = (
+    "Carriers are those of the reconstructed trigger: samples poisoned without it (clean-label, "
+    "sinusoid, a second trigger) do not stand out here.",
+    "A natural feature that takes its class along when it is pasted elsewhere scores like a trigger.",
+)
+
+
+def options_of(case: Case) -> ScanOptions:
+    """Return the options of the case's scan.
+
+    Raises
+    ------
+    BadInput
+        It was not scanned: there is no model.
+    """
+    recorded = case.get("scan", None)
+    if not recorded or not case.get("model", None):
+        raise BadInput(
+            "There is no model to search triggers in.", "The case was not scanned.", "Scan first."
+        )
+    return ScanOptions.from_record(recorded)
+
+
+def reconstruct(
+    case: Case, run: RunJob, emit: Emit, classes: Sequence[int] | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Search triggers for some classes (all when None) and record them."""
+    options, model = options_of(case), case.get("model")
+    count = int(model["num_classes"])
+    wanted = list(range(count)) if classes is None else [int(c) for c in classes]
+    if bad := [c for c in wanted if not 0 <= c < count]:
+        raise BadInput(
+            f"There is no class {bad[0]}.", f"The model has {count} classes.", "Count from 0."
+        )
+    # The methods are left out: each finished class lies there under its method's name.
+    chosen = {name: value for name, value in settings.items() if name != "methods"}
+    key = key_of(
+        spec=model["spec"],
+        data=(case.get("dataset") or {}).get("digest"),
+        reference=str(options.reference),
+        seed=options.seed,
+        **chosen,
+    )
+    result = run(
+        "trigger",
+        model=str(options.model),
+        data=str(options.reference or options.data),
+        data_role="reference" if options.reference else "data",
+        suspect_data=str(options.data),
+        choice={"spec": model["spec"]},
+        classes=wanted,
+        class_names=list(case.class_names),
+        split=options.split,
+        folder=f"trigger-{key}",
+        seed=options.seed,
+        **settings,
+    )
+    register(case, result["arrays"], emit)
+    for row in result["classes"]:
+        case.record_trigger(int(row["index"]), str(row["method"]), row)
+    case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
+    keep_run(
+        case,
+        "trigger",
+        keep_environment(case, run("environment")),
+        [str(item["name"]) for item in result["arrays"]],
+        device="cpu",
+        seed=options.seed,
+        classes=wanted,
+        settings=settings,
+    )
+    emit({"event": "finding", "detector": "triggers"})
+    return result
+
+
+def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[str, Any]:
+    """Search the data for carriers of one trigger and record that as a finding."""
+    options, model = options_of(case), case.get("model")
+    row = find_trigger(case, name)
+    target, identity = int(row["index"]), trigger_id(row)
+    files = _files(case, row)
+    known = case.arrays()
+    assessed = known["assessed"].path if "assessed" in known else None
+    result = run(
+        "carriers",
+        model=str(options.model),
+        data=str(options.data),
+        choice={"spec": model["spec"]},
+        target=target,
+        trigger=files,
+        assessed=assessed,
+        folder=f"carriers-{key_of(files=files, seed=options.seed)}",
+        split=options.split,
+        seed=options.seed,
+    )
+    register(case, result["arrays"], emit)
+    environment = keep_environment(case, run("environment"))
+    digests = {str(item["name"]): item["sha256"] for item in result["arrays"]}
+    count = int(result["carriers"])
+    # A carrier is as suspicious as the trigger that it carries.
+    verdict = row.get("verdict", "none") if count else "none"
+    verdict = verdict if verdict in VERDICTS else "none"
+    finding = {
+        "id": FINDING,
+        "title": f"Carriers of trigger {identity}",
+        "version": str(result["version"]),
+        "origin": "bundled",
+        "parameters": {"trigger": identity, "threshold": result["threshold"]},
+        "seed": options.seed,
+        "status": "done",
+        "reason": "",
+        "seconds": result["seconds"],
+        "verdict": verdict,
+        "caveats": [*_CAVEATS, *map(str, result["notes"])],
+        "classes": [
+            {"index": target, "statistic": float(count), "p_value": None, "verdict": verdict}
+        ],
+        "score_array": "score:trigger-search",
+        "carriers": count,
+        "among_target": int(result["among_target"]),
+        "threshold": result["threshold"],
+        "device": "cpu",
+        "environment": environment,
+        "result": digests.get("score:trigger-search"),
+    }
+    case.record_finding(FINDING, finding)
+    keep_run(case, "carriers", environment, list(digests), seed=options.seed, trigger=identity)
+    emit({"event": "finding", "detector": FINDING})
+    return finding
+
+
+def stamp_samples(case: Case, run: RunJob, rows: list[int], name: str | None) -> dict[str, Any]:
+    """Put a trigger on samples; return answers and pictures before and after."""
+    options, model = options_of(case), case.get("model")
+    if bad := [row for row in rows if not 0 <= row < case.n]:
+        raise BadInput(
+            f"There is no sample {bad[0]}.", f"The case has {case.n} samples.", "Count from 0."
+        )
+    row = find_trigger(case, name)
+    files = _files(case, row)
+    result = run(
+        "stamp",
+        model=str(options.model),
+        data=str(options.data),
+        choice={"spec": model["spec"]},
+        target=int(row["index"]),
+        trigger=files,
+        rows=rows,
+        folder=f"stamp-{key_of(files=files, rows=rows)}",
+        split=options.split,
+        seed=options.seed,
+    )
+    register(case, result["arrays"], lambda event: None)
+    return {
+        "trigger": trigger_id(row),
+        "target": int(row["index"]),
+        "rows": result["rows"],
+        "before": np.array(case.array("stamp:before")),
+        "after": np.array(case.array("stamp:after")),
+    }
+
+
+def _files(case: Case, row: dict[str, Any]) -> dict[str, str]:
+    """Return the files below ``derived/`` that hold a trigger, by part."""
+    known = case.arrays()
+    files = {}
+    for part in ("mask", "pattern", "delta"):
+        array = row.get(f"{part}_array")
+        if isinstance(array, str) and array in known:
+            files[part] = known[array].path
+    if not {"mask", "pattern"} <= files.keys():
+        raise BadInput(
+            f"The trigger {trigger_id(row)} has no picture.",
+            "Its search found none, or was a screen without one.",
+            "Reconstruct it with another method.",
+        )
+    return files

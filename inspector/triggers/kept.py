@@ -1,0 +1,67 @@
+"""Finished results of a search on disk, so that one that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inspector.triggers.result import HISTORY, TriggerResult
+
+_PICTURES = ("mask", "pattern", "delta", "history")
+
+
+def keep_result(folder: Path, result: TriggerResult) -> None:
+    """Write a result: arrays first, the description last and whole, so that it vouches for them."""
+    stem = f"{result.class_index}-{result.method}"
+    for name in _PICTURES:
+        values = getattr(result, name)
+        if values is not None:
+            np.save(folder / f"{stem}-{name}.kept.npy", values, allow_pickle=False)
+    plain: dict[str, Any] = {
+        "status": result.status,
+        "reached": result.reached,
+        "size": result.size,
+        "looks": list(result.looks),
+        "noise": list(result.noise),
+        "mask_l1": result.mask_l1,
+        "success_rate": result.success_rate,
+        "success_interval": list(result.success_interval),
+        "held_out": result.held_out,
+        "controls": dict(result.controls),
+        "details": dict(result.details),
+        "steps": result.steps,
+        "seed": result.seed,
+        "notes": list(result.notes),
+        "delta": result.delta is not None,
+    }
+    path = folder / f"{stem}.kept.json"
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(plain, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def kept_result(folder: Path, class_index: int, method: str) -> TriggerResult | None:
+    """Return a result that `keep_result` wrote here; None when there is none, or it is damaged."""
+    stem = f"{class_index}-{method}"
+    try:
+        plain = json.loads((folder / f"{stem}.kept.json").read_text("utf-8"))
+        has_delta = plain.pop("delta")
+        pictures = {
+            name: np.load(folder / f"{stem}-{name}.kept.npy", allow_pickle=False)
+            for name in _PICTURES
+            if name != "delta" or has_delta
+        }
+        if pictures["history"].shape[1:] != (len(HISTORY),):
+            return None
+        for name in ("looks", "noise", "success_interval", "notes"):
+            plain[name] = tuple(plain[name])
+        return TriggerResult(class_index, method, **plain, **pictures)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,136 @@
+"""How well a reconstructed trigger works on pictures that its search never had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inspector.triggers.result import HISTORY, TriggerResult, wilson_interval
+from inspector.triggers.search import Search
+from inspector.triggers.stamp import Stamp
+
+FEW_HELD_OUT = 100
+NO_SLOPE = (
+    "The network's answer for this class does not react to small changes of the pictures "
+    "(its gradient is zero or not a number, as in a saturated network), so a search that "
+    "follows gradients says nothing about it."
+)
+_CONTROLS = 200
+
+
+def conclude(
+    search: Search,
+    target: int,
+    method: str,
+    stamp: Stamp,
+    *,
+    reached: bool,
+    notes: tuple[str, ...] = (),
+    **rest: Any,
+) -> TriggerResult:
+    """Measure a trigger on the held-out pictures and return the result.
+
+    Parameters
+    ----------
+    search : Search
+    target : int
+        The class that it leads to.
+    method : str
+        Name of the search.
+    stamp : Stamp
+    reached : bool
+        Whether the search reached its own success rate.
+    notes : tuple of str
+        What the reader must know.
+    **rest
+        Further fields of `TriggerResult`.
+
+    Notes
+    -----
+    Measured as the analyst sees it: in whole grey levels, through the real preprocessing. The
+    controls are the same pixels in the other half of the picture ("moved") and at random places
+    ("shuffled"), on up to 200 of the held-out pictures.
+    """
+    stamp = stamp.whole_levels()
+    rows = search.pictures.turnable(search.pictures.held_out, target)
+    turned = count_turned(search, stamp, rows, target)
+    few = rows[:_CONTROLS]
+    height, width = search.shape[1:]
+    controls: dict[str, float | None] = {}
+    for name, other in (
+        ("moved", stamp.moved(height // 2, width // 2)),
+        ("shuffled", stamp.shuffled(search.seed)),
+    ):
+        controls[name] = count_turned(search, other, few, target) / len(few) if len(few) else None
+    said = list(notes)
+    if not bool((search.pictures.labels == target).any()):
+        said.insert(0, "No picture of the search carries the label of this class.")
+    if len(rows) < FEW_HELD_OUT:
+        said.append(f"Only {len(rows)} held-out pictures measured the success rate.")
+    delta = None
+    if stamp.delta is not None:
+        delta = (stamp.delta * 255).round().to(torch.int16)
+        delta = delta.permute(1, 2, 0).contiguous().cpu().numpy()
+    return TriggerResult(
+        class_index=target,
+        method=method,
+        status="done",
+        mask=stamp.mask[0].cpu().numpy(),
+        pattern=(stamp.pattern * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy(),
+        delta=delta,
+        reached=reached,
+        mask_l1=float(stamp.mask.sum()),
+        success_rate=turned / len(rows) if len(rows) else float("nan"),
+        success_interval=wilson_interval(turned, len(rows)),
+        held_out=len(rows),
+        controls=controls,
+        seed=search.seed,
+        notes=tuple(said),
+        **rest,
+    )
+
+
+@torch.no_grad()
+def count_turned(search: Search, stamp: Stamp, rows: torch.Tensor, target: int) -> int:
+    """Return how many of some pictures a trigger turns into a class."""
+    turned = 0
+    for some in rows.split(search.portion):
+        search.control.check()
+        stamped = stamp.on(search.pictures.pixels[some].float() / 255)
+        answers = search.answers((stamped * 255).round() / 255)
+        turned += int((answers.argmax(dim=1) == target).sum())
+    return turned
+
+
+def skipped(
+    search: Search, target: int, method: str, notes: tuple[str, ...], **rest: Any
+) -> TriggerResult:
+    """Return the result for a class in which nothing could be searched."""
+    channels, height, width = search.shape
+    return TriggerResult(
+        class_index=target,
+        method=method,
+        status="skipped",
+        mask=np.zeros((height, width), np.float32),
+        pattern=np.zeros((height, width, channels), np.uint8),
+        seed=search.seed,
+        notes=notes,
+        **rest,
+    )
+
+
+def none_to_turn(search: Search, target: int, method: str) -> TriggerResult:
+    """Return the result for a class to which every picture belongs already."""
+    reason = (
+        "Every picture of the search carries the label of this class or is answered "
+        "with it already; there is none to turn."
+    )
+    return skipped(search, target, method, (reason,))
+
+
+def as_history(rows: list[tuple[float, ...]]) -> NDArray[np.float32]:
+    """Return rounds as an array (t, 5)."""
+    return np.array(rows, dtype=np.float32).reshape(-1, len(HISTORY))

@@ -1,0 +1,162 @@
+"""What every search works with: a frozen copy of the network, the pictures, and what is asked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from inspector.api import Control
+from inspector.errors import BadInput
+from inspector.triggers.pictures import Pictures, Preprocessing, Suspect, prepare_pictures
+from inspector.triggers.workload import Workload, plan_workload
+
+BATCH = 24
+"""Pictures per class and step that portions are planned for."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One request for triggers.
+
+    Attributes
+    ----------
+    network : Module
+        Frozen copy in eval mode: weights take no gradients, the suspect is never changed.
+    preprocess : Preprocessing
+        Its ``normalise`` turns pixels 0..1 into the network's input, differentiably.
+    pictures : Pictures
+        Half of them to search with, half to measure.
+    num_classes : int
+    classes : tuple of int
+        Classes to search.
+    steps : int or None
+        Steps per class at most; None leaves it to the method.
+    seed : int
+    control : Control
+        Call ``check`` between portions.
+    portion : int
+        Pictures per forward and backward pass.
+    """
+
+    network: nn.Module
+    preprocess: Preprocessing
+    pictures: Pictures
+    num_classes: int
+    classes: tuple[int, ...]
+    steps: int | None
+    seed: int
+    control: Control
+    portion: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a trigger."""
+        channels, height, width = self.pictures.pixels.shape[1:]
+        return int(channels), int(height), int(width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network and the pictures are."""
+        return self.pictures.pixels.device
+
+    def workload(self, batch: int) -> Workload:
+        """Return portions for steps of ``batch`` pictures per class."""
+        example = self.pictures.pixels[:1].float() / 255
+        return plan_workload(self.network, self.preprocess.normalise(example), batch)
+
+    def answers(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits of pictures (b, C, H, W), 0..1."""
+        logits: torch.Tensor = self.network(self.preprocess.normalise(pixels))
+        return logits
+
+
+def prepare_search(
+    model: Suspect,
+    images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    labels: ArrayLike,
+    classes: Sequence[int],
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    control: Control | None = None,
+) -> Search:
+    """Check what is asked, copy the network, and bring the pictures to its size.
+
+    Parameters
+    ----------
+    model : SuspectModel
+        The suspect network and its preprocessing. It is copied, never changed.
+    images : ndarray, shape (m, H, W, C), uint8, or sequence of such pictures
+        Pictures to put triggers on, see `sample_rows`. A random half searches, the other measures.
+    labels : array_like, shape (m,), int
+        Their labels, -1 where there is none.
+    classes : sequence of int
+        Classes to search. Compare at least three (`anomaly_index`), better all.
+    steps : int, optional
+        Steps per class at most.
+    seed : int
+        Same seed, same triggers, whichever other classes are searched.
+    control : Control, optional
+        Gets progress ("triggers") and previews ("trigger"), and can stop or pause the search.
+
+    Raises
+    ------
+    BadInput
+        A class that the network does not have, a network with one class, too few pictures.
+    """
+    wanted = _checked_classes(model, classes)
+    if steps is not None and steps < 1:
+        raise BadInput(f"A search of {steps} steps finds nothing.", "", "Ask for 200 or more.")
+    control = control or Control()
+    network = frozen_copy(model.network)
+    device = next(network.parameters()).device
+    if len(images) == 0:
+        raise BadInput("A trigger search needs pictures.", "None were given.", "Give at least 50.")
+    example = model.preprocess(images[:1]).to(device)
+    portion = plan_workload(network, example, BATCH).pictures_at_once
+    pictures = prepare_pictures(
+        model, images, labels, network, seed=seed, portion=portion, control=control
+    )
+    return Search(
+        network,
+        model.preprocess,
+        pictures,
+        model.num_classes,
+        tuple(wanted),
+        steps,
+        seed,
+        control,
+        portion,
+    )
+
+
+def frozen_copy(network: nn.Module) -> nn.Module:
+    """Return a copy in eval mode whose weights take no gradients."""
+    # A copy, since eval mode, frozen weights and the memory layout must not reach the original.
+    # Channels-last convolutions of small networks take half the time on a CPU.
+    frozen = copy.deepcopy(network).eval().requires_grad_(False)
+    return frozen.to(memory_format=torch.channels_last)
+
+
+def _checked_classes(model: Suspect, classes: Sequence[int]) -> list[int]:
+    if model.num_classes < 2:
+        raise BadInput(
+            "The model has a single class.",
+            "A trigger turns pictures of one class into another, so there is none to look for.",
+            "Use a model with at least two classes.",
+        )
+    wanted = list(dict.fromkeys(int(value) for value in classes))
+    wrong = [value for value in wanted if not 0 <= value < model.num_classes]
+    if wrong or not wanted:
+        raise BadInput(
+            f"Class {wrong[0]} cannot be searched." if wrong else "No class was named to search.",
+            f"The model has the classes 0 to {model.num_classes - 1}.",
+            "Name some of them.",
+        )
+    return wanted

@@ -1,0 +1,211 @@
+"""Universal perturbations: one faint noise per class and budget that turns as many pictures as it can.
+
+Moosavi-Dezfooli, Fawzi, Fawzi, Frossard: Universal Adversarial Perturbations, CVPR 2017, here
+towards a class and bounded in every pixel. To every class leads some noise; to the target of a
+backdoor, above all a blended one, leads one that works far better at the same budget. All classes and
+budgets share each pass, and the whole costs a fraction of a search for the smallest trigger: it is
+the screen that says where to search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from inspector.triggers.anomaly import FEWEST_CLASSES
+from inspector.triggers.measuring import (
+    NO_SLOPE,
+    as_history,
+    conclude,
+    count_turned,
+    none_to_turn,
+    skipped,
+)
+from inspector.triggers.method import MethodInfo
+from inspector.triggers.preview import Preview
+from inspector.triggers.result import TriggerResult, wilson_interval
+from inspector.triggers.search import Search
+from inspector.triggers.stamp import Stamp
+
+METHOD = "universal-perturbation"
+BUDGETS = (4, 8, 16, 24)
+"""Largest change of a pixel, grey levels."""
+
+STEPS = 30
+_BATCH = 16
+_SHARE = 1 / 6
+"""Of the budget, per step."""
+
+_WORKS = 0.8
+
+
+class UniversalPerturbation:
+    """The method behind ``--method universal-perturbation``."""
+
+    info = MethodInfo(
+        id=METHOD,
+        title="Universal perturbation (screen)",
+        summary="One faint noise per class at four budgets: cheap, and it catches blends.",
+        version="1.0",
+        reference="Moosavi-Dezfooli et al. 2017, CVPR",
+    )
+
+    def run(self, search: Search) -> Iterator[TriggerResult]:
+        """Search all classes and budgets in the same passes."""
+        pictures = search.pictures
+        searched = [c for c in search.classes if len(pictures.turnable(pictures.search, c))]
+        deltas, courses = _descend(search, searched)
+        # A perturbation that never left zero met no slope to follow.
+        moved = [target for at, target in enumerate(searched) if bool(deltas[at].any())]
+        rates = {target: _rates(search, deltas[searched.index(target)], target) for target in moved}
+        looks = {target: tuple(_logit(*pair) for pair in pairs) for target, pairs in rates.items()}
+        noise = _noise(list(rates.values()))
+        chosen = _most_telling(looks, noise)
+        for target in search.classes:
+            if target in searched and target not in rates:
+                yield skipped(search, target, METHOD, (NO_SLOPE,), steps=search.steps or STEPS)
+                continue
+            if target not in rates:
+                yield none_to_turn(search, target, METHOD)
+                continue
+            at = searched.index(target)
+            budget = chosen[target]
+            yield conclude(
+                search,
+                target,
+                METHOD,
+                Stamp.added(deltas[at, budget]),
+                reached=True,
+                looks=looks[target],
+                noise=noise,
+                steps=search.steps or STEPS,
+                history=as_history(courses[at][budget]),
+                details={"budgets": _told(rates[target]), "budget": BUDGETS[budget]},
+            )
+
+
+def _descend(
+    search: Search, searched: list[int]
+) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]]]:
+    """Return perturbations (k, budgets, C, H, W), and the course of each."""
+    steps, pictures, count = search.steps or STEPS, search.pictures, len(BUDGETS)
+    bounds = torch.tensor(BUDGETS, device=search.device).view(1, -1, 1, 1, 1) / 255
+    deltas = torch.zeros(len(searched), count, *search.shape, device=search.device)
+    flat = deltas.view(-1, *search.shape)
+    courses: list[list[list[tuple[float, ...]]]] = [[[] for _ in BUDGETS] for _ in searched]
+    preview = Preview(search.control)
+    shuffle = torch.Generator().manual_seed(search.seed)
+    targets = torch.tensor(searched, device=search.device)
+    turnable = (pictures.labels[None] != targets[:, None]) & (
+        pictures.answers[None] != targets[:, None]
+    )
+    for number in range(1, steps + 1):
+        if not searched:
+            break
+        order = torch.randperm(len(pictures.search), generator=shuffle)[:_BATCH]
+        batch = pictures.search[order.to(search.device)]
+        which, picture = torch.nonzero(turnable[:, batch], as_tuple=True)
+        # Every budget of a class sees the same pictures.
+        each = torch.arange(count, device=search.device)
+        row = (which[:, None] * count + each).flatten()
+        index = batch[picture].repeat_interleave(count)
+        slopes = torch.zeros_like(flat)
+        seen, turned, loss = torch.zeros(3, len(flat), device=search.device)
+        for some, of in zip(row.split(search.portion), index.split(search.portion)):
+            search.control.check()
+            stamped = (pictures.pixels[of].float() / 255 + flat[some]).clamp(0, 1).requires_grad_()
+            answers = search.answers(stamped)
+            target = targets[some // count]
+            losses = F.cross_entropy(answers, target, reduction="none")
+            (slope,) = torch.autograd.grad(losses.sum(), stamped)
+            slopes.index_add_(0, some, torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0))
+            seen.index_add_(0, some, torch.ones_like(losses))
+            loss.index_add_(0, some, losses.detach())
+            turned.index_add_(0, some, (answers.argmax(1) == target).to(loss.dtype))
+        seen = seen.clamp(min=1)
+        for place, values in enumerate(zip((loss / seen).tolist(), (turned / seen).tolist())):
+            size = float(flat[place].abs().amax(0).sum())
+            courses[place // count][place % count].append((number, *values, size, 0.0))
+        pace = _SHARE * (1 - 0.8 * number / steps)  # large steps first, then settling
+        deltas -= pace * bounds * slopes.view_as(deltas).sign()
+        deltas.clamp_(-bounds, bounds)
+        at = preview.choose(list(range(len(searched))))
+        if at is not None:
+            _show(preview, search, searched[at], number, steps, deltas[at, 1], courses[at][1][-1])
+        search.control.progress("triggers", number, steps, f"screening, step {number} of {steps}")
+    return deltas, courses
+
+
+def _show(
+    preview: Preview,
+    search: Search,
+    target: int,
+    number: int,
+    steps: int,
+    delta: torch.Tensor,
+    last: tuple[float, ...],
+) -> None:
+    _, loss, success, size, _ = last
+    numbers = {"loss": round(loss, 5), "success": round(success, 4), "mask_l1": round(size, 2)}
+    stamp = Stamp.added(delta)
+    preview.send(
+        {"class": target, "step": number, "steps": steps, **numbers}, stamp.mask, stamp.pattern
+    )
+
+
+def _rates(search: Search, deltas: torch.Tensor, target: int) -> list[tuple[int, int]]:
+    """Return successes and trials on held-out pictures, by budget."""
+    rows = search.pictures.turnable(search.pictures.held_out, target)
+    return [
+        (count_turned(search, Stamp.added(delta).whole_levels(), rows, target), len(rows))
+        for delta in deltas
+    ]
+
+
+def _logit(successes: int, trials: int) -> float:
+    return float(np.log((successes + 0.5) / (trials - successes + 0.5)))
+
+
+def _noise(rates: list[list[tuple[int, int]]]) -> tuple[float, ...]:
+    """Return for each budget the standard error of the logit of the median class."""
+    found = []
+    for pairs in zip(*rates):
+        successes, trials = sorted(pairs)[len(pairs) // 2]
+        found.append(float(np.sqrt(1 / (successes + 0.5) + 1 / (trials - successes + 0.5))))
+    return tuple(found)
+
+
+def _most_telling(looks: dict[int, tuple[float, ...]], noise: tuple[float, ...]) -> dict[int, int]:
+    """Return for each class the budget at which it stands out most among the classes."""
+    if len(looks) < FEWEST_CLASSES:
+        # Nothing to compare: the least noise that works, or else the one that works best.
+        working = float(np.log(_WORKS / (1 - _WORKS)))
+        return {
+            target: next(
+                (at for at, value in enumerate(values) if value >= working),
+                int(np.argmax(values)),
+            )
+            for target, values in looks.items()
+        }
+    table = np.array(list(looks.values()))
+    middle = np.median(table, axis=0)
+    spread = 1.4826 * np.median(np.abs(table - middle), axis=0)
+    telling = (table - middle) / np.maximum(spread, noise)
+    return dict(zip(looks, telling.argmax(axis=1).tolist()))
+
+
+def _told(rates: list[tuple[int, int]]) -> list[dict[str, object]]:
+    return [
+        {
+            "budget": budget,
+            "success_rate": successes / trials if trials else None,
+            "success_interval": list(wilson_interval(successes, trials)) if trials else None,
+        }
+        for budget, (successes, trials) in zip(BUDGETS, rates)
+    ]
+
+
+METHODS = [UniversalPerturbation]

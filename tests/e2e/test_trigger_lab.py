@@ -1,0 +1,155 @@
+"""The trigger lab on the command line: reconstruct, search the data, stamp."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from inspector.case import Case
+from inspector.places import resources
+
+Command = Callable[..., Any]
+FINDING = "trigger-search"
+
+
+def _valid(document: dict[str, Any]) -> dict[str, Any]:
+    schema = json.loads((resources() / "schema" / "trigger.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    return document
+
+
+def _truth(demo: Path) -> tuple[set[str], str]:
+    with (demo / "truth.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["poisoned"] == "1"]
+    return {row["uri"] for row in rows}, rows[0]["label"]
+
+
+@pytest.fixture(scope="module")
+def searched(
+    demo: Path, command: Command, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """The demonstration with the trigger of its target class, and what its search said."""
+    case = tmp_path_factory.mktemp("lab") / "lab.case"
+    shutil.copytree(demo / "demo.case", case)
+    _, target = _truth(demo)
+    options = ("--classes", target, "--steps", 120, "--data-limit", 300)
+    done = command("trigger", case, *options, "--search", "--propose", "--json")
+    assert done.returncode == 0, done.stderr
+    return case, json.loads(done.stdout)
+
+
+def test_carriers_are_found_recorded_and_proposed(
+    demo: Path, searched: tuple[Path, dict[str, Any]], command: Command
+) -> None:
+    case, document = searched
+    _valid(document)
+    planted, target = _truth(demo)
+    assert document["search"]["trigger"].endswith(":neural-cleanse")
+    assert any("clean-label" in caveat for caveat in document["search"]["caveats"])
+    assert any("never means that the model is clean" in line for line in document["caveats"])
+    with Case.open(case, read_only=True) as opened:
+        finding = opened.findings()[FINDING]
+        assert finding["status"] == "done"
+        uris = opened.samples.locators(range(opened.n))
+        truth = np.array([uri in planted for uri in uris])
+        scores = np.asarray(opened.array("score:trigger-search"))
+        found = np.asarray(opened.array("trigger-search:carriers"))
+        assert (scores[truth][:, None] > scores[~truth][None]).mean() >= 0.99
+        assert (found & truth).sum() >= 0.9 * truth.sum()
+        assert (found & ~truth).sum() <= 0.1 * truth.sum()
+        (proposal,) = opened.proposals.all("open")
+        assert proposal.source == f"trigger search {document['search']['trigger']}"
+        assert proposal.count == found.sum()
+        assert opened.verify() == []
+    ranking = json.loads(command("ranking", case, "--detector", FINDING, "--json").stdout)
+    assert ranking["samples"][0]["uri"] in planted
+
+
+def test_a_second_search_takes_the_trigger_that_is_there_and_tags(
+    searched: tuple[Path, dict[str, Any]], command: Command, tmp_path: Path
+) -> None:
+    case = Path(shutil.copytree(searched[0], tmp_path / "tagged.case"))
+    done = command("trigger", case, "--search", "--tag", "poison")
+    assert done.returncode == 0, done.stderr
+    assert "carry the trigger" in done.stdout
+    assert "Trigger search" not in done.stderr
+    with Case.open(case, read_only=True) as opened:
+        carriers = np.asarray(opened.array("trigger-search:carriers"))
+        assert (opened.tags.mask("poison") == carriers).all()
+        assert len(opened.journal.of_act("trigger")) == 1
+
+
+def test_stamped_examples_are_pictures_in_a_new_folder(
+    searched: tuple[Path, dict[str, Any]], command: Command, tmp_path: Path
+) -> None:
+    case, _ = searched
+    done = command("stamp", case, "--to", tmp_path / "out", "--count", 5, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document == json.loads((tmp_path / "out" / "stamp.json").read_text())
+    assert len(document["examples"]) == 5
+    mask = np.asarray(Image.open(tmp_path / "out" / "mask.png"))
+    pattern = np.asarray(Image.open(tmp_path / "out" / "pattern.png"))
+    assert mask.shape == pattern.shape[:2]
+    assert mask.max() > 100
+    weight = mask.astype(float) / 255
+    for row in document["examples"]:
+        before, after = (
+            np.asarray(Image.open(tmp_path / "out" / row[f"{when}_file"]), float)
+            for when in ("before", "after")
+        )
+        assert np.abs((1 - weight) * before + weight * pattern - after).max() <= 1
+    turned = [row["after"]["index"] == document["target"]["index"] for row in document["examples"]]
+    assert np.mean(turned) >= 0.8
+    again = command("stamp", case, "--to", tmp_path / "out")
+    assert again.returncode == 2
+    assert "already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--method", "oracle"), "No trigger search is called 'oracle'"),
+        (("--tag", "suspect"), "Only a search of the data"),
+        (("--search", "--tag", "suspect", "--propose"), "not both"),
+        (("--search", "--tag", "nonsense"), "There is no tag 'nonsense'"),
+        (("--search", "--trigger", "77:oracle"), "There is no trigger '77:oracle'"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(
+    searched: tuple[Path, dict[str, Any]], command: Command, arguments: tuple[str, ...], words: str
+) -> None:
+    done = command("trigger", searched[0], *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_trigger_there_is_nothing_to_stamp(
+    case: Path, command: Command, tmp_path: Path
+) -> None:
+    done = command("stamp", case, "--to", tmp_path / "out")
+    assert done.returncode == 2
+    assert "holds no reconstructed trigger" in done.stderr
+
+
+def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> None:
+    done = command(
+        "trigger", case, "--method", "screen", "--steps", 8, "--data-limit", 120, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    document = _valid(json.loads(done.stdout))
+    methods = {row["method"] for row in document["classes"]}
+    assert methods == {"universal-perturbation", "maximum-margin"}
+    row = next(row for row in document["classes"] if row["method"] == "universal-perturbation")
+    assert len(row["budgets"]) == 4
+    assert row["baseline"]["budget"] == 8
