@@ -59,4 +59,4 @@ def find_trigger(case: Case, name: str | None = None) -> dict[str, Any]:
 def _telling(row: Mapping[str, Any]) -> tuple[bool, float]:
     anomaly = row.get("anomaly")
     known = isinstance(anomaly, int | float) and anomaly == anomaly
-    return bool(row.get("significant")), float(anomaly) if known else float("-inf")
+    return bool(row.get("significant")), float(anomaly or 0.0) if known else float("-inf")

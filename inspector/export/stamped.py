@@ -76,7 +76,7 @@ def write_stamped(
         name = names[index] if 0 <= index < len(names) else str(index)
         return {"index": index, "name": valid_unicode(name), "probability": pair[1]}
 
-    document = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "trigger": trigger_id(trigger),
         "target": answer([trigger["index"], None]) | {"probability": None},

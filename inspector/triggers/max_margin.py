@@ -88,10 +88,10 @@ def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]
         if number % 5 == 0 or number == steps:
             for at, value in enumerate(reached.mean(dim=1).tolist()):
                 courses[at].append((number, float("nan"), float("nan"), value, 0.0))
-        at = preview.choose(list(range(len(classes))))
-        if at is not None:
-            picture = to_unit(theta[at * _STARTS])
-            numbers = {"class": classes[at], "step": number, "steps": steps}
+        shown = preview.choose(list(range(len(classes))))
+        if shown is not None:
+            picture = to_unit(theta[shown * _STARTS])
+            numbers = {"class": classes[shown], "step": number, "steps": steps}
             told = {"loss": None, "success": None, "mask_l1": None}
             preview.send({**numbers, **told}, torch.ones_like(picture[:1]), picture)
         search.control.progress("triggers", number, steps, f"maximum margin, step {number}")

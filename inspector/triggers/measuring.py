@@ -70,17 +70,13 @@ def conclude(
         said.insert(0, "No picture of the search carries the label of this class.")
     if len(rows) < FEW_HELD_OUT:
         said.append(f"Only {len(rows)} held-out pictures measured the success rate.")
-    delta = None
-    if stamp.delta is not None:
-        delta = (stamp.delta * 255).round().to(torch.int16)
-        delta = delta.permute(1, 2, 0).contiguous().cpu().numpy()
     return TriggerResult(
         class_index=target,
         method=method,
         status="done",
         mask=stamp.mask[0].cpu().numpy(),
         pattern=(stamp.pattern * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy(),
-        delta=delta,
+        delta=None if stamp.delta is None else _levels(stamp.delta),
         reached=reached,
         mask_l1=float(stamp.mask.sum()),
         success_rate=turned / len(rows) if len(rows) else float("nan"),
@@ -91,6 +87,12 @@ def conclude(
         notes=tuple(said),
         **rest,
     )
+
+
+def _levels(delta: torch.Tensor) -> NDArray[np.int16]:
+    levels = (delta * 255).round().to(torch.int16).permute(1, 2, 0).contiguous()
+    found: NDArray[np.int16] = levels.cpu().numpy()
+    return found
 
 
 @torch.no_grad()

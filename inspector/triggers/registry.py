@@ -7,9 +7,11 @@ import importlib.metadata
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from inspector.dropins import drop_ins, execute
 from inspector.errors import BadInput
 from inspector.triggers.method import Method, MethodInfo
 
@@ -22,9 +24,6 @@ FOLDER = "triggers"
 BUNDLED = ("neural_cleanse", "universal", "max_margin", "pixel", "blended")
 DEFAULT = "neural-cleanse"
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-
-Execute = Callable[[Path], tuple[Any, str]]
-"""Runs a drop-in file and returns its module and SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,13 @@ class MethodEntry:
     cause: str = ""
 
 
-def discover_methods(
-    folders: Sequence[Path] = (), execute: Execute | None = None
-) -> list[MethodEntry]:
+def discover_methods(folders: Sequence[Path] = ()) -> list[MethodEntry]:
     """Find every method, in the order bundled, installed packages, folders.
 
     Parameters
     ----------
     folders : sequence of Path
         Plugin folders; methods lie in their sub-folder ``triggers``.
-    execute : callable, optional
-        Runs a drop-in file; without it folders are not looked at.
 
     Returns
     -------
@@ -78,12 +73,10 @@ def discover_methods(
         found += _entries(module.METHODS, "bundled", name)
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda one: one.name):
         origin = f"package {point.dist.name if point.dist is not None else point.value}"
-        found += _guarded(lambda point=point: (point.load(), ""), origin, point.name)
-    if execute is not None:
-        for folder in folders:
-            for path in sorted((Path(folder) / FOLDER).glob("*.py")):
-                if not path.name.startswith(("_", "test_")):
-                    found += _guarded(lambda p=path: execute(p), "plugin folder", path.stem)
+        found += _guarded(partial(_loaded, point), origin, point.name)
+    for folder in folders:
+        for path in drop_ins(Path(folder) / FOLDER):
+            found += _guarded(partial(execute, path), "plugin folder", path.stem)
     return list(_without_duplicates(found))
 
 
@@ -109,6 +102,10 @@ def chosen_methods(names: Sequence[str], entries: Sequence[MethodEntry]) -> list
             )
         chosen.append(entry)
     return chosen
+
+
+def _loaded(point: importlib.metadata.EntryPoint) -> tuple[Any, str]:
+    return point.load(), ""
 
 
 def _guarded(load: Callable[[], tuple[Any, str]], origin: str, name: str) -> list[MethodEntry]:

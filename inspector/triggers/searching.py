@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ _REFERENCE = 300
 _FEWEST_REFERENCE = 50
 _LEAST = 0.5
 
-Decode = Callable[[NDArray[np.intp]], Sequence[Any]]
+Decode = Callable[[NDArray[np.intp]], Any]
 """Gives (H, W, C) uint8 pictures for rows; whatever else it gives stands for an unreadable one."""
 
 

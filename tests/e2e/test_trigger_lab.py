@@ -52,7 +52,7 @@ def test_carriers_are_found_recorded_and_proposed(
 ) -> None:
     case, document = searched
     _valid(document)
-    planted, target = _truth(demo)
+    planted, _target = _truth(demo)
     assert document["search"]["trigger"].endswith(":neural-cleanse")
     assert any("clean-label" in caveat for caveat in document["search"]["caveats"])
     assert any("never means that the model is clean" in line for line in document["caveats"])

@@ -217,8 +217,6 @@ METHODS = [White]
 
 
 def test_a_dropped_in_file_adds_a_method_and_a_broken_one_stops_nothing(tmp_path: Path) -> None:
-    from inspector.detectors.loading import execute
-
     folder = tmp_path / "triggers"
     folder.mkdir()
     (folder / "white.py").write_text(PLUGIN)
@@ -226,7 +224,7 @@ def test_a_dropped_in_file_adds_a_method_and_a_broken_one_stops_nothing(tmp_path
     (folder / "empty.py").write_text("METHODS = [int]")
     (folder / "again.py").write_text(PLUGIN.replace('"white"', '"pixel"'))
     (folder / "_aside.py").write_text("raise ValueError")
-    entries = {entry.id: entry for entry in discover_methods([tmp_path], execute)}
+    entries = {entry.id: entry for entry in discover_methods([tmp_path])}
     white = entries["white"]
     assert white.origin == "plugin folder"
     assert len(white.sha256) == 64

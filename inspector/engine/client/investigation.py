@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
-from inspector.engine.client import placing
+from inspector.engine.client import placing, triggers
 from inspector.engine.client import scan as steps
-from inspector.engine.client import triggers
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.engine.client.process import Engine
-from inspector.engine.client.runs import keep_environment, keep_run
-from inspector.errors import BadInput, Cancelled, InspectorError
+from inspector.errors import Cancelled, InspectorError
 
 STAGES = {
     "hash": "Hashing",

@@ -68,7 +68,7 @@ def run(
         ]
     removed = probe.belief(probe.without(before)).tolist()
     region = probe.region is not None and len(probe.hosts) > 0
-    pasted = probe.transplant(before).tolist() if region else [None] * len(before)
+    pasted = probe.transplant(before).tolist()
     described = []
     for at, place in enumerate(kept):
         first, then = answers[0][at], answers[1][at]
@@ -79,7 +79,7 @@ def run(
                 "after": [int(then.argmax()), round(float(then.max()), 4)],
                 "belief": [round(float(first[target]), 4), round(float(then[target]), 4)],
                 "without": round(removed[at], 4),
-                "transplant": None if pasted[at] is None else round(pasted[at], 4),
+                "transplant": round(pasted[at], 4) if region else None,
             }
         )
     place_of = session.folder(folder)

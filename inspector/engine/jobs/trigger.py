@@ -97,10 +97,9 @@ def run(
 
 def found_methods() -> list[MethodEntry]:
     """Return every method: bundled, of installed packages, and dropped into plugin folders."""
-    from inspector.detectors.loading import execute
     from inspector.triggers.registry import discover_methods
 
-    return discover_methods([places.bundled_plugins(), places.user_plugins()], execute)
+    return discover_methods([places.bundled_plugins(), places.user_plugins()])
 
 
 def _searched(
