@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,8 @@ class CasePanel(QWidget):
             look = self._workspace.evidence.of(item)
             state = "unchanged" if look is None else look.state
             tip = f"{item.role}: {item.path}\nSHA-256 {item.sha256}\n{item.size:,} bytes"
+            if item.role == "model":
+                tip += recognised(case.get("model", None) or {})
             if look is not None and look.why:
                 tip += f"\n{state.capitalize()}: {look.why}"
             for column in (0, 1):
@@ -346,3 +348,17 @@ class CasePanel(QWidget):
             menu.addAction("Remove view", partial(self.remove_view, line.text(0)))
         menu.addAction("Copy line", lambda: QGuiApplication.clipboard().setText(line.text(0)))
         menu.popup(self.tree.viewport().mapToGlobal(at))
+
+
+def recognised(model: Mapping[str, Any]) -> str:
+    """Say what a suspect model was taken for, and how well its tensors agree with that."""
+    rows = model.get("candidates") or []
+    if not rows:
+        return ""
+    ranked = ", ".join(f"{plain(row['name'], 60)} {row['score']:.0%}" for row in rows)
+    said = f"\nTaken for {plain(str(model.get('architecture')), 160)}\nTensors agree: {ranked}"
+    tried = len(model.get("tried") or [])
+    accuracy = model.get("accuracy")
+    if accuracy is not None:
+        said += f"\nRight on {accuracy:.1%} of the labels, best of {tried} settings"
+    return said

@@ -12,8 +12,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTreeWidgetItem
 from pytestqt.qtbot import QtBot
 
-from inspector.gui.array_table import ArrayTable
-from inspector.gui.case_panel import CasePanel
+from inspector.gui.array_table import ArrayTable, tooltip
+from inspector.gui.case_panel import CasePanel, recognised
 from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
 from inspector.gui.workspace import Workspace
 
@@ -251,3 +251,22 @@ def test_what_the_model_file_contains_is_listed_below_it(
     assert lines[-1][0] == "… and 32 more names"
     assert not any("FloatStorage" in text for text, _ in lines)
     assert "<b>" not in model.child(4).toolTip(0)
+
+
+def test_the_model_says_what_it_was_taken_for_as_plain_text() -> None:
+    rows = [
+        {"name": "resnet20", "score": 1.0, "chosen": True},
+        {"name": "<b>x</b>", "score": 0.62, "chosen": False},
+    ]
+    model = {
+        "architecture": "resnet20",
+        "candidates": rows,
+        "tried": [{}] * 12,
+        "accuracy": 0.801,
+    }
+    said = recognised(model)
+    assert "Taken for resnet20" in said
+    assert "resnet20 100%, <b>x</b> 62%" in said
+    assert "80.1% of the labels, best of 12 settings" in said
+    assert recognised({}) == ""
+    assert "<b>" not in tooltip(said)

@@ -14,7 +14,7 @@ from inspector.intake.models.answers import Answers, stated_order
 from inspector.intake.models.candidates import Candidate
 from inspector.intake.models.choosing import Chooser, Sample, Trial, measure
 from inspector.intake.models.finding import find_networks
-from inspector.intake.models.hinted import hinted_labels
+from inspector.intake.models.hinted import SURE, hinted_labels
 from inspector.intake.models.reading import container_word, read_as_stated
 from inspector.intake.models.searching import INSIDE, search
 from inspector.intake.models.spec import ModelSpec
@@ -88,8 +88,8 @@ def load_model(
     chooser.answers = Answers(spec.get("output", "kind", "logits"), order)
     labelled = bool((labels >= 0).any())
     trial = search(chooser, found, spec, labelled)
-    if labelled and order and named is not spec and chooser.hopeless(trial):
-        # The order of classes was only what the file says, and it does not hold.
+    if labelled and order and named is not spec and trial.accuracy < SURE:
+        # The order of classes is only what the file says: it is measured against the data's own.
         other = Chooser(weights.tensors, sample, control)
         other.answers = Answers(chooser.answers.kind)
         again = search(other, found, spec, labelled)
