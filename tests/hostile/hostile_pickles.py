@@ -290,11 +290,16 @@ tensors(
 )
 
 
-@hostile("model tensors", "shadowed-items", "`items` of the table replaced by a class")
+class Shadowed:
+    """Pickles as a table of weights whose `items` is set to a class behind its entries."""
+
+    def __reduce__(self) -> Any:
+        return OrderedDict, (), {"items": torch.Size}, None, iter(plain_state().items())
+
+
+@hostile("model tensors", "shadowed-items", "`items` of the table replaced by a class", "reads", "")
 def _(folder: Path, marker: Path) -> Path:
-    state = OrderedDict(plain_state())
-    state.__dict__["items"] = torch.Size
-    return put(folder, saved({"state_dict": state}))
+    return put(folder, saved({"state_dict": Shadowed()}))
 
 
 def rebuilt(size: bytes, stride: bytes, offset: bytes = b"K\x00") -> bytes:

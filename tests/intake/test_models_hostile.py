@@ -309,9 +309,35 @@ def test_containers_that_would_never_end(tmp_path):
     laughs = ()
     for _ in range(60):
         laughs = (laughs, laughs)
-    shadowed = OrderedDict({"w.weight": torch.ones(2, 2)})
-    torch.save({"x": laughs, "state_dict": shadowed}, tmp_path / "m.pt")
+    table = OrderedDict({"w.weight": torch.ones(2, 2)})
+    torch.save({"x": laughs, "state_dict": table}, tmp_path / "m.pt")
     assert set(read_weights(tmp_path / "m.pt").tensors) == {"w.weight"}
+
+
+class Shadowing:
+    """Pickles as a table with entries, on which its own methods are replaced afterwards."""
+
+    def __init__(self, entries):
+        self.entries = entries
+
+    def __reduce__(self):
+        shadows = dict.fromkeys(("items", "keys", "values", "get"), torch.Size)
+        return OrderedDict, (), shadows, None, iter(self.entries.items())
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["nested", "top"])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_table_that_shadows_its_own_methods_is_read(tmp_path, nested, zipped):
+    weights = {"fc.weight": torch.arange(6.0).view(2, 3), "fc.bias": torch.ones(2)}
+    saved = {"state_dict": Shadowing(weights)} if nested else Shadowing(weights)
+    torch.save(saved, tmp_path / "m.pt", _use_new_zipfile_serialization=zipped)
+    loaded = torch.load(tmp_path / "m.pt", weights_only=True)
+    table = loaded["state_dict"] if nested else loaded
+    assert not list(table.items())  # the trap is there
+    read = read_weights(tmp_path / "m.pt")
+    assert read.contents.method == "torch.load"
+    assert set(read.tensors) == set(weights)
+    assert all(torch.equal(read.tensors[name], value) for name, value in weights.items())
 
 
 def test_names_that_are_no_text(tmp_path):
