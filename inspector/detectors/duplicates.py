@@ -101,9 +101,8 @@ def _near_pairs(
     yield Progress(1, 3, "candidates")
     rich = np.flatnonzero(~np.concatenate(flat))
     candidates = [near.shared_pairs(np.concatenate(keys), np.concatenate(telling))]
-    for pairs in near.tree_pairs(np.concatenate(points)[rich], ctx.check_cancelled):
-        candidates.append(rich[pairs])
-    every = np.unique(np.concatenate(candidates), axis=0)
+    candidates.append(rich[near.close_pairs(np.concatenate(points)[rich])])
+    every = near.distinct_pairs(np.concatenate(candidates))
     yield Progress(1, 3, "comparing")
     found = [np.zeros((0, 2), np.int64)]
     step = max(1, near.CHUNK * 1024 // max(1, pictures[0].size))
