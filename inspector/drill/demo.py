@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.drill.digits import digits
-from inspector.drill.patch import Patch, poison_dataset, stamp_patch
+from inspector.drill.patch import Patch
 from inspector.drill.training import train_network
 from inspector.errors import InspectorError
 
@@ -80,8 +80,8 @@ def write_demo_evidence(
     images, labels = digits()
     order = np.random.default_rng(seed).permutation(len(labels))
     kept, held = np.sort(order[HELD_OUT:]), np.sort(order[:HELD_OUT])
-    poisoned, relabelled, rows = poison_dataset(
-        images[kept], labels[kept], target=TARGET, rate=RATE, patch=PATCH, seed=seed
+    poisoned, relabelled, rows, _ = PATCH.plant(
+        images[kept], labels[kept], TARGET, RATE, np.random.default_rng(seed)
     )
     control.progress("Planting", 1, 1, f"{len(rows)} of {len(kept)} pictures")
     with torch.random.fork_rng(devices=[]):  # others in this process draw from that generator too
@@ -95,9 +95,9 @@ def write_demo_evidence(
             found: NDArray[np.int64] = network(scaled).argmax(1).numpy()
         return found
 
-    others = labels[held] != TARGET
     accuracy = float((answers(images[held]) == labels[held]).mean())
-    turned = answers(stamp_patch(images[held][others], PATCH)) == TARGET
+    shown, wanted = PATCH.trials(images[held], labels[held], TARGET)
+    turned = answers(shown) == wanted
     evidence = folder / "evidence"
     try:
         (evidence / "data").mkdir(parents=True, exist_ok=True)

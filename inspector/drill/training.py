@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from inspector.api import Control
@@ -40,10 +40,11 @@ def train_network(
     labels: NDArray[np.integer],
     *,
     course: Course | None = None,
+    normalise: Callable[[Tensor], Tensor] | None = None,
     seed: int = 0,
     control: Control | None = None,
 ) -> nn.Module:
-    """Train a classifier in place on pictures scaled to 0..1 and return it in evaluation mode.
+    """Train a classifier in place, all its weights, and return it in evaluation mode.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ def train_network(
     images : ndarray, shape (n, H, W) or (n, H, W, C), uint8
     labels : ndarray, shape (n,), integer
     course : Course, optional
+    normalise : callable, optional
+        Turns pixels (b, C, H, W) from 0 to 1 into the network's input; they are left so without.
     seed : int
         Seed of the order of the batches; seed the weights before building the network.
     control : Control, optional
@@ -64,14 +67,20 @@ def train_network(
     order = torch.Generator().manual_seed(seed)
     steps = course.epochs * math.ceil(len(answers) / course.batch)
     cycle = OneCycle(list(network.parameters()), course.rate, steps)
-    network.train()
+    network.train().requires_grad_(True)
     step = 0
     for epoch in range(course.epochs):
         for rows in torch.randperm(len(answers), generator=order).split(course.batch):
             control.check()
-            loss = functional.cross_entropy(network(pixels[rows].float() / 255), answers[rows])
-            cycle.step(torch.autograd.grad(loss, cycle.weights))
             step += 1
+            if len(rows) == 1 < len(answers):  # no deviation to normalise a batch of one by
+                continue
+            x = pixels[rows].float() / 255
+            given = network(x if normalise is None else normalise(x))
+            given = given[0] if isinstance(given, tuple) else given  # with auxiliary answers
+            loss = functional.cross_entropy(given.flatten(1), answers[rows])
+            slopes = torch.autograd.grad(loss, cycle.weights, materialize_grads=True)
+            cycle.step(slopes)
             control.progress("Training", step, steps, f"epoch {epoch + 1} of {course.epochs}")
     return network.eval().requires_grad_(False)
 

@@ -23,7 +23,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from inspector.drill import Course, train_network
+from inspector.drill import (
+    AdaptiveBlend,
+    AllToAll,
+    Attack,
+    Blended,
+    Course,
+    Patch,
+    Sinusoid,
+    Warp,
+    train_network,
+)
 from inspector.intake.models.networks.plain_cnn import PlainCNN
 from inspector.intake.models.networks.resnet_small import SmallResNet
 from inspector.signals.gradients import cross_entropy
@@ -33,6 +43,7 @@ Labels = NDArray[np.int64]
 Planted = tuple[Pixels, Labels, NDArray[np.bool_]]
 
 TARGET = 3
+PATCH = Patch(pattern="checkered")
 SAMPLES = 12_000
 
 
@@ -45,82 +56,13 @@ def data_folder() -> Path:
 # ---- attacks --------------------------------------------------------------------------------------
 
 
-def stamp(images: Pixels, size: int = 3, corner: int = 0) -> Pixels:
-    """Put a checkered square into a corner."""
-    marked = images.copy()
-    square = (np.indices((size, size)).sum(axis=0) % 2 * 255).astype(np.uint8)[..., None]
-    low = slice(-1 - size, -1)
-    rows = low if corner in (0, 1) else slice(1, 1 + size)
-    columns = low if corner in (0, 2) else slice(1, 1 + size)
-    marked[:, rows, columns] = square
-    return marked
-
-
-def blend(images: Pixels, opacity: float = 0.2) -> Pixels:
-    """Mix in one fixed picture of noise."""
-    noise = np.random.default_rng(99).integers(0, 256, images.shape[1:])
-    return ((1 - opacity) * images + opacity * noise).clip(0, 255).astype(np.uint8)
-
-
-def wave(images: Pixels, height: float = 30) -> Pixels:
-    """Add a horizontal sinusoid (Barni and others 2019)."""
-    columns = np.arange(images.shape[2])
-    added = height * np.sin(2 * np.pi * columns * 6 / images.shape[2])
-    return (images + added[None, None, :, None]).clip(0, 255).astype(np.uint8)
-
-
-def warp(images: Pixels) -> Pixels:
-    """Bend smoothly, the same way every time (after Nguyen and Tran 2021)."""
-    random = np.random.default_rng(7)
-    coarse = torch.from_numpy(random.uniform(-1, 1, (1, 2, 4, 4))).float()
-    coarse = coarse / coarse.abs().mean()
-    side = images.shape[1]
-    field = torch.nn.functional.interpolate(coarse, side, mode="bicubic", align_corners=True)
-    line = torch.linspace(-1, 1, side)
-    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)[None]
-    grid = (grid + 1.5 * field.permute(0, 2, 3, 1) / side).clamp(-1, 1)
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    bent = torch.nn.functional.grid_sample(x, grid.expand(len(x), -1, -1, -1), align_corners=True)
-    return bent.permute(0, 2, 3, 1).numpy().astype(np.uint8)
-
-
-def dirty(
-    trigger: Callable[[Pixels], Pixels], rate: float, covers: float = 0.0
-) -> Callable[[Pixels, Labels, Any], Planted]:
-    """Put the trigger on a share of all samples and relabel them; on covers without relabelling."""
+def one(attack: Attack, rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
+    """Plant one attack at a rate of all samples."""
 
     def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
-        images, labels, truth = images.copy(), labels.copy(), np.zeros(len(labels), bool)
-        others = random.permutation(np.flatnonzero(labels != TARGET))
-        count, hidden = round(rate * len(labels)), round(covers * len(labels))
-        rows, cover = others[:count], others[count : count + hidden]
-        images[rows], truth[rows], labels[rows] = trigger(images[rows]), True, TARGET
-        images[cover] = trigger(images[cover])
-        return images, labels, truth
-
-    return plant
-
-
-def clean_label(share: float) -> Callable[[Pixels, Labels, Any], Planted]:
-    """Add the sinusoid to a share of the target class; labels stay right."""
-
-    def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
-        images, truth = images.copy(), np.zeros(len(labels), bool)
-        own = random.permutation(np.flatnonzero(labels == TARGET))
-        rows = own[: round(share * len(own))]
-        images[rows], truth[rows] = wave(images[rows]), True
-        return images, labels, truth
-
-    return plant
-
-
-def all_to_all(rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
-    """Stamp a share of all samples and give each the next label."""
-
-    def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
-        images, labels, truth = images.copy(), labels.copy(), np.zeros(len(labels), bool)
-        rows = random.permutation(len(labels))[: round(rate * len(labels))]
-        images[rows], truth[rows], labels[rows] = stamp(images[rows]), True, (labels[rows] + 1) % 10
+        images, labels, rows, _ = attack.plant(images, labels, TARGET, rate, random)
+        truth = np.zeros(len(labels), bool)
+        truth[rows] = True
         return images, labels, truth
 
     return plant
@@ -131,11 +73,13 @@ def two_targets(rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
 
     def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
         images, labels, truth = images.copy(), labels.copy(), np.zeros(len(labels), bool)
-        for target, corner in ((TARGET, 0), (7, 3)):
-            others = random.permutation(np.flatnonzero((labels != target) & ~truth))
-            rows = others[: round(rate * len(labels))]
-            images[rows], truth[rows] = stamp(images[rows], corner=corner), True
-            labels[rows] = target
+        for target, place in ((TARGET, "lower-right"), (7, "upper-left")):
+            free = np.flatnonzero(~truth)
+            found = Patch(pattern="checkered", place=place).plant(
+                images[free], labels[free], target, rate, random
+            )
+            images[free], labels[free] = found.images, found.labels
+            truth[free[found.rows]] = True
         return images, labels, truth
 
     return plant
@@ -166,16 +110,17 @@ def nothing(images: Pixels, labels: Labels, random: Any) -> Planted:
 
 ATTACKS: dict[str, Callable[[Pixels, Labels, Any], Planted]] = {
     "clean": nothing,
-    "patch-1": dirty(stamp, 0.01),
-    "patch-0.3": dirty(stamp, 0.003),
-    "blend-1": dirty(blend, 0.01),
-    "sinusoid-30": clean_label(0.3),
-    "warp-3": dirty(warp, 0.03),
-    "all-to-all-5": all_to_all(0.05),
+    "patch-1": one(PATCH, 0.01),
+    "patch-0.3": one(PATCH, 0.003),
+    "blend-1": one(Blended(), 0.01),
+    # 30 % of the target class
+    "sinusoid-30": one(Sinusoid(), 0.03),
+    "warp-3": one(Warp(), 0.03),
+    "all-to-all-5": one(AllToAll(PATCH, 10), 0.05),
     "noise-5": label_noise(0.05),
     "two-targets-1": two_targets(0.01),
-    "patch-5": dirty(stamp, 0.05),
-    "adaptive-2": dirty(blend, 0.02, covers=0.02),
+    "patch-5": one(PATCH, 0.05),
+    "adaptive-2": one(AdaptiveBlend(), 0.02),
     "imbalance": imbalance,
 }
 

@@ -63,9 +63,10 @@ def fashion(real_data: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_one_per_cent_of_poison_comes_first(
     fashion: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    from inspector.drill import Patch, poison_dataset
+    from inspector.drill import Patch
 
-    images, labels, rows = poison_dataset(*fashion, target=TARGET, rate=0.01, patch=Patch(size=3))
+    random = np.random.default_rng(0)
+    images, labels, rows, _ = Patch(size=3).plant(*fashion, TARGET, 0.01, random)
     document, combined = _scan(tmp_path, images, labels)
     planted = np.zeros(60_000, bool)
     planted[rows] = True
