@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from inspector.case import Case
+from inspector.engine.client.audit_files import audit_document
+from inspector.export.report import report_document
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -19,6 +21,11 @@ HOSTILE = (
 )
 TARGET = 4
 N = 60
+
+
+def document_of(case: Case) -> dict[str, Any]:
+    """Return the report of a case as the command line and the window make it."""
+    return report_document(case, audit_document(case)["audits"])
 
 
 def put(case: Case, name: str, values: Any) -> None:
@@ -121,3 +128,29 @@ def make_case(path: Path, names: tuple[str, ...] = HOSTILE, n: int = N) -> Case:
     )
     case.tags.apply(poison, "poison", source="manual", note="white square <i>again</i>")
     return case
+
+
+def measure_limits(case: Case, label: int, *, intervals: bool = True) -> None:
+    """Keep a power map of one class as the engine returns it."""
+    cells = [
+        {"share": share, "distance": distance, "runs": 4, "hits": hits, "interval": interval,
+         "found": hits / 4}
+        for share, distance, hits, interval in (
+            (0.01, 2.0, 0, [0.0, 0.6]),
+            (0.01, 4.0, 2, [0.05, 0.95]),
+            (0.1, 2.0, 0, [0.0, 0.6]),
+            (0.1, 6.0, 4, [0.4, 1.0]),
+        )
+    ]  # fmt: skip
+    by_share = [
+        {"share": 0.01, "d50": 4.0, "d80": None, "impossible": 1.4, "spectral": 2.0},
+        {"share": 0.1, "d50": 4.0, "d80": 5.0, "impossible": 0.4, "spectral": 1.0},
+    ]
+    if intervals:
+        by_share[0] |= {"d50_interval": [2.9, None], "d80_interval": [None, None]}
+        by_share[1] |= {"d50_interval": [3.1, 4.8], "d80_interval": [3.1, 6.2]}
+    kept = {
+        "label": label, "members": 12, "verified": 6, "cells": cells, "by_share": by_share,
+        "smallest_group": 4, "width": 10,
+    }  # fmt: skip
+    case.keep("limits", str(label), kept)

@@ -21,6 +21,7 @@ from inspector.case import Case
 )
 def report_command(case_path: Path, target: Path) -> None:
     """Write what was seen, concluded and decided in a case, with digests to check it by."""
+    from inspector.engine.client.audit_files import audit_document
     from inspector.export.report import (
         check_report_target,
         html_report,
@@ -32,7 +33,7 @@ def report_command(case_path: Path, target: Path) -> None:
 
     with Case.open(case_path) as case:
         check_report_target(case, target)
-        document = report_document(case)
+        document = report_document(case, audit_document(case)["audits"])
         ending = target.suffix.lower()
         if ending == ".json":
             content = json_report(document)

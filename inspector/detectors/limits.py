@@ -15,7 +15,12 @@ from inspector.detectors.registry import discover
 from inspector.detectors.runner import run_detectors
 from inspector.errors import BadInput
 from inspector.statistics.covariance import concentrated_moments, whitener
-from inspector.statistics.frontiers import half_power, impossible_below, spectral_frontier
+from inspector.statistics.frontiers import (
+    distance_interval,
+    half_power,
+    impossible_below,
+    spectral_frontier,
+)
 from inspector.statistics.permutation import smallest_significant_group
 from inspector.statistics.prevalence import clopper_pearson
 from inspector.statistics.spectra import principal_components
@@ -70,6 +75,7 @@ class Limits:
     cells : list of Cell
     by_share : list of dict
         share, d50 and d80 (distance found half and 80 % of the time; None beyond those tried),
+        d50_interval and d80_interval (95 %, an end beyond those tried is None),
         impossible (no test at all gains 10 % below it) and spectral (the frontier of a white class).
     smallest_group : int
         Fewer foreign samples than this cannot be significant.
@@ -81,7 +87,7 @@ class Limits:
     members: int
     verified: int
     cells: list[Cell]
-    by_share: list[dict[str, float | None]]
+    by_share: list[dict[str, Any]]
     smallest_group: int
     width: int
 
@@ -225,9 +231,7 @@ def _run(
     return (row["p_value"] or 1.0) <= LEVEL, float(chosen.mean())
 
 
-def _summary(
-    share: float, cells: Sequence[Cell], members: int, width: int
-) -> dict[str, float | None]:
+def _summary(share: float, cells: Sequence[Cell], members: int, width: int) -> dict[str, Any]:
     mine = [cell for cell in cells if cell.share == share]
     distances = np.array([cell.distance for cell in mine])
     hits, runs = np.array([cell.hits for cell in mine]), np.array([cell.runs for cell in mine])
@@ -235,6 +239,8 @@ def _summary(
         "share": share,
         "d50": half_power(distances, hits, runs, 0.5) if mine else None,
         "d80": half_power(distances, hits, runs, 0.8) if mine else None,
+        "d50_interval": distance_interval(distances, hits, runs, 0.5),
+        "d80_interval": distance_interval(distances, hits, runs, 0.8),
         "impossible": impossible_below(share, members, width) if width > 3 else 0.0,
         "spectral": spectral_frontier(share, members, width),
     }

@@ -157,11 +157,12 @@ def start_report(case: Case, target: Path, emit: Emit) -> BackgroundJob:
     check_report_target(case, target)
 
     def work(check: Check) -> dict[str, Any]:
+        from inspector.engine.client.audit_files import audit_document
         from inspector.export.report import record_report, report_document
         from inspector.export.single import write_file
         from inspector.gui.report_file import report_bytes
 
-        document = report_document(case)
+        document = report_document(case, audit_document(case)["audits"])
         check()
         content = report_bytes(document, target.suffix)
         check()

@@ -103,9 +103,62 @@ def half_power(
         ).sum()
         return float(likelihood + 0.01 * (values[0] ** 2 + (values[1] - 1) ** 2))
 
-    found = minimize(loss, np.array([0.0, 1.0]), method="Nelder-Mead").x
+    # The simplex that scipy chooses by itself is flat where a start is 0, and stops where it began.
+    simplex = np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0]])
+    options = {"initial_simplex": simplex}
+    found = minimize(loss, simplex[0], method="Nelder-Mead", options=options).x
     at = (math.log(power / (1 - power)) - found[0]) / math.exp(found[1])
     distance = math.exp(centre + spread * at)
     if not distances.min() * 0.8 <= distance <= distances.max() * 1.05:
         return None
     return distance
+
+
+def distance_interval(
+    distances: NDArray[np.float64],
+    hits: NDArray[np.int64],
+    runs: NDArray[np.int64],
+    power: float,
+    level: float = 0.95,
+) -> tuple[float | None, float | None]:
+    """Return between which distances the curve of `half_power` reaches a power.
+
+    The same curve with the same weak pull, every pair of position and slope on a grid weighed by how
+    well it explains the counts (a Bayesian credible interval). Ten runs at each distance place the
+    power at one distance poorly, and the distance of one power much better.
+
+    Parameters
+    ----------
+    distances, hits, runs, power
+        As for `half_power`.
+    level : float
+
+    Returns
+    -------
+    low, high : float or None
+        None for an end that lies beyond the distances that were tried, and for no distances.
+    """
+    if not len(distances):
+        return None, None
+    x = np.log(distances)
+    centre, spread = x.mean(), max(float(x.std()), 1e-6)
+    z = (x - centre) / spread
+    middles, slopes = np.meshgrid(
+        np.linspace(z.min() - 4, z.max() + 4, 241), np.linspace(-2, 5, 71)
+    )
+    steep = np.exp(slopes)
+    logits = steep[..., None] * (z - middles[..., None])
+    loss = (hits * np.logaddexp(0, -logits) + (runs - hits) * np.logaddexp(0, logits)).sum(axis=-1)
+    loss += 0.01 * ((steep * middles) ** 2 + (slopes - 1) ** 2)
+    # The pull is on intercept and slope; the grid is even in the middle, hence the factor.
+    weights = np.exp(-(loss - loss.min())) * steep
+    reached = middles + math.log(power / (1 - power)) / steep
+    order = np.argsort(reached, axis=None)
+    mass = np.cumsum(weights.ravel()[order])
+    ends = np.searchsorted(mass, mass[-1] * np.array([(1 - level) / 2, (1 + level) / 2]))
+    found = np.exp(centre + spread * np.minimum(reached.ravel()[order][ends], 50.0))
+    low, high = (
+        float(end) if distances.min() * 0.8 <= end <= distances.max() * 1.05 else None
+        for end in found
+    )
+    return low, high

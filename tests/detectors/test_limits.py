@@ -40,6 +40,9 @@ def test_far_and_large_groups_are_found_and_near_ones_are_not():
     assert found.members == 400
     one = found.by_share[0]
     assert one["impossible"] < one["d50"] < 9.0
+    low, high = one["d50_interval"]
+    assert low is None or low < one["d50"]
+    assert high is None or one["d50"] < high
     # 0.1 of 250 unverified and 150 verified: ln 0.05 / ln(250 / 400) = 6.4.
     assert found.smallest_group == 7
 

@@ -20,17 +20,17 @@ from PIL import Image
 
 from inspector import places
 from inspector.case import Case
+from inspector.engine.client.audit import draw, judge
 from inspector.errors import BadInput
 from inspector.export.report import (
     check_report_target,
     html_report,
     record_report,
-    report_document,
 )
-from inspector.export.report.page import pictures_of
+from inspector.export.report.page import pictures_of, print_report
 from inspector.export.report.techniques import technique_table, techniques_for
 from inspector.export.single import write_file
-from report_case import HOSTILE, TARGET, N, make_case
+from report_case import HOSTILE, TARGET, N, document_of, make_case, measure_limits, put
 
 CONTENTS = {
     "container": "torch-zip",
@@ -70,6 +70,11 @@ def validated(document: dict[str, Any]) -> dict[str, Any]:
     return json.loads(text)
 
 
+def _words(page: str) -> str:
+    """Return the text of a page with single blanks."""
+    return " ".join("".join(_Page(page).text).split())
+
+
 class _Page(html.parser.HTMLParser):
     """What a browser would see: elements, attributes and text."""
 
@@ -90,7 +95,7 @@ class _Page(html.parser.HTMLParser):
 
 
 def test_the_document_is_valid_and_says_what_the_case_holds(case: Case) -> None:
-    document = validated(report_document(case))
+    document = validated(document_of(case))
     assert document["journal"]["head"] == case.journal.head
     assert document["journal"]["whole"]
     assert document["case"]["id"] == case.journal.entry(1).hash
@@ -103,7 +108,7 @@ def test_the_document_is_valid_and_says_what_the_case_holds(case: Case) -> None:
 
 
 def test_fact_opinion_and_decision_stand_in_different_branches(case: Case) -> None:
-    document = report_document(case)
+    document = document_of(case)
     facts = json.dumps(document["observed"])
     assert "verdict" not in facts
     assert "significant" not in facts
@@ -118,7 +123,7 @@ def test_fact_opinion_and_decision_stand_in_different_branches(case: Case) -> No
 
 
 def test_pictures_are_the_arrays_of_the_case(case: Case) -> None:
-    document = report_document(case)
+    document = document_of(case)
     first = document["observed"]["suspects"][0]
     with Image.open(io.BytesIO(base64.b64decode(first["picture"]["png"]))) as image:
         assert image.format == "PNG"
@@ -134,23 +139,70 @@ def test_pictures_are_the_arrays_of_the_case(case: Case) -> None:
 
 
 def test_what_could_not_be_seen_is_said_whether_measured_or_not(case: Case) -> None:
-    assert report_document(case)["not_seen"]["sentence"].startswith("Not measured")
-    case.set("limits", {"patch": {"class 4": 0.02}})
-    found = validated(report_document(case))["not_seen"]
+    assert document_of(case)["not_seen"]["sentence"].startswith("Not measured")
+    said = _words(html_report(document_of(case)))
+    assert said.count("run `inspector limits CASE --class NAME`") == 2
+    assert "No test, human or machine" not in said
+    measure_limits(case, 0)
+    document = validated(document_of(case))
+    found = document["not_seen"]
     assert found["measured"]
-    assert found["limits"] == {"patch": {"class 4": 0.02}}
-    assert "class 4 = 0.02" in html_report(report_document(case))
+    assert found["sentence"].startswith("Measured on planted groups for 1 of 5 classes")
+    assert found["unmeasured"] == list(case.class_names[1:])
+    row = found["limits"]["classes"][0]
+    assert (row["name"], row["smallest_group"], row["verified"]) == (HOSTILE[0], 4, 6)
+    assert "Groups under 4 cannot be significant" in row["sentence"]
+
+
+def test_a_power_map_is_a_picture_of_coloured_cells(case: Case) -> None:
+    measure_limits(case, 0)
+    document = document_of(case)
+    for page in (_Page(html_report(document)), _Page(print_report(document))):
+        colours = [attributes["bgcolor"] for _, attributes in page.tags if "bgcolor" in attributes]
+        assert colours == ["#f0a070", "#fbf3e4", "#f0a070", "#96c4f0"]
+        said = " ".join("".join(page.text).split())
+        assert HOSTILE[0] in said
+        assert "1.0%0%0% to 60%50%5% to 95%·4.02.9 to –beyond1.4" in said
+        assert "10.0%0%0% to 60%·100%40% to 100%4.03.1 to 4.85.03.1 to 6.20.4" in said
+    # A case that was measured before intervals were kept still has a report.
+    measure_limits(case, 1, intervals=False)
+    validated(document_of(case))
+    assert "·4.0beyond1.4" in _words(html_report(document_of(case)))
 
 
 def test_error_rates_appear_with_an_audit(case: Case) -> None:
+    document = validated(document_of(case))
+    assert document["decided"]["audits"] == []
+    assert document["observed"]["suspects"][0]["false_bound"] is None
+    assert "no random sample was verified" in html_report(document)
     outcome = case.get("outcome")
     outcome["calibrated"] = True
-    outcome["classes"][TARGET] |= {"p_value": 0.004, "verdict": "high"}
+    outcome["classes"][TARGET] |= {
+        "p_value": 0.004, "p_value_holm": 0.008, "verified": 5, "selected": 4, "verdict": "high",
+    }  # fmt: skip
     case.set("outcome", outcome)
-    document = validated(report_document(case))
+    put(case, "q_value", np.full(N, 0.03, np.float32))
+    put(case, "false_bound", np.full(N, 2, np.float32))
+    rows = draw(case, TARGET, 6, seed=1).rows
+    judge(case, TARGET, dict(zip(rows, ("clean", "clean", "poison", "mislabelled"))))
+    draw(case, 0, 4, seed=1)
+    document = validated(document_of(case))
     rates = [row["error_rate"] for row in document["assessed"]["classes"]]
     assert rates == ["uncalibrated"] * 4 + ["0.004 by chance"]
     assert "for 1 of 5 classes" in document["assessed"]["error_rate"]
+    first, audit = document["decided"]["audits"]
+    assert (first["name"], first["reviewed"]) == (HOSTILE[0], 0)
+    assert (audit["drawn"], audit["reviewed"]) == (6, 4)
+    assert audit["verdicts"] == {"clean": 2, "poison": 1, "mislabelled": 1, "unsure": 0}
+    assert audit["prevalence"]["estimate"] == 0.25
+    # binom.test(1, 4) in R.
+    assert audit["prevalence"]["low"] == pytest.approx(0.006309463, abs=1e-6)
+    assert audit["prevalence"]["high"] == pytest.approx(0.8058796, abs=1e-6)
+    said = _words(html_report(document))
+    assert "25.0%0.6% to 80.6%" in said
+    assert "1 poisoned sample is in the audit" in said
+    assert "0.0040.00840.004 by chance" in said
+    assert "q 0.032 false at most" in said
 
 
 def test_notes_and_proposals_are_told_apart_from_tags(case: Case) -> None:
@@ -159,7 +211,7 @@ def test_notes_and_proposals_are_told_apart_from_tags(case: Case) -> None:
     first = case.proposals.add([1, 2, 3], "suspect", source="detector spectral")
     case.proposals.add([7], "mislabelled", source="list issues.csv")
     case.proposals.reject(first.number, "they are fine")
-    document = validated(report_document(case))
+    document = validated(document_of(case))
     assert [note["text"] for note in document["decided"]["notes"]] == [
         "Looked at all of class 4. <b>Bold</b>"
     ]
@@ -175,7 +227,7 @@ def test_notes_and_proposals_are_told_apart_from_tags(case: Case) -> None:
 
 def test_an_empty_case_has_a_report(tmp_path: Path) -> None:
     with Case.create(tmp_path / "empty.case") as empty:
-        document = validated(report_document(empty))
+        document = validated(document_of(empty))
         assert document["summary"]["sentence"].startswith("Nothing was assessed")
         page = html_report(document)
     assert "No evidence is recorded" in page
@@ -187,7 +239,7 @@ def test_a_broken_journal_is_said_on_the_first_page(case: Case) -> None:
     for (name,) in case._database.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
         case._database._connection.execute(f'DROP TRIGGER "{name}"')
     case._database._connection.execute("UPDATE journal SET hash = ? WHERE seq = 3", ("0" * 64,))
-    document = validated(report_document(case))
+    document = validated(document_of(case))
     assert not document["journal"]["whole"]
     assert "NOT WHOLE: Journal entry 3" in html_report(document)
 
@@ -196,12 +248,12 @@ def test_a_broken_journal_is_said_on_the_first_page(case: Case) -> None:
 
 
 def test_techniques_follow_from_findings(case: Case) -> None:
-    ids = {row["id"] for row in report_document(case)["assessed"]["techniques"]}
+    ids = {row["id"] for row in document_of(case)["assessed"]["techniques"]}
     assert {"AML.T0020", "AML.T0018.000", "NISTAML.023", "ML02:2023", "CWE-59"} <= ids
     assert "CWE-502" not in ids
     model = case.get("model")
     case.set("model", {**model, "contents": CONTENTS})
-    document = validated(report_document(case))
+    document = validated(document_of(case))
     after = {row["id"] for row in document["assessed"]["techniques"]}
     assert after - ids >= {"CWE-502", "AML.T0011.000", "AML.T0076"}
     page = html_report(document)
@@ -227,7 +279,7 @@ def test_every_name_of_the_table_is_described_current_and_dated() -> None:
 
 
 def test_hostile_names_come_out_inert(case: Case) -> None:
-    text = html_report(report_document(case))
+    text = html_report(document_of(case))
     page = _Page(text)
     assert "script" not in {tag for tag, _ in page.tags}
     assert "<script" not in text.lower()
@@ -245,7 +297,7 @@ def test_hostile_names_come_out_inert(case: Case) -> None:
 
 
 def test_the_policy_forbids_all_but_the_pages_own_style_and_pictures(case: Case) -> None:
-    text = html_report(report_document(case))
+    text = html_report(document_of(case))
     policy = next(
         attributes["content"]
         for tag, attributes in _Page(text).tags
@@ -264,7 +316,7 @@ def test_the_policy_forbids_all_but_the_pages_own_style_and_pictures(case: Case)
 
 
 def test_all_pictures_lie_inside_the_page_and_decode(case: Case) -> None:
-    document = report_document(case)
+    document = document_of(case)
     page = _Page(html_report(document))
     sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     assert len(sources) == len(pictures_of(document)) == 24 + 3
@@ -277,14 +329,14 @@ def test_all_pictures_lie_inside_the_page_and_decode(case: Case) -> None:
 
 
 def test_a_document_that_was_tampered_with_cannot_smuggle_markup(case: Case) -> None:
-    document = report_document(case)
+    document = document_of(case)
     document["observed"]["suspects"][0]["picture"]["png"] = 'x" onerror="alert(1)'
     with pytest.raises(ValueError):
         html_report(document)
 
 
 def test_marks_keep_fact_opinion_and_decision_apart(case: Case) -> None:
-    page = html_report(report_document(case))
+    page = html_report(document_of(case))
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page, re.DOTALL)
     marked = {
         re.sub("<[^>]*>|&nbsp;", "", heading).split("\n")[0].strip(): heading

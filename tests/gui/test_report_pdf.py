@@ -12,10 +12,9 @@ from PySide6.QtGui import QTextDocument, QTextTable
 from pytestqt.qtbot import QtBot
 
 from inspector.case import Case
-from inspector.export.report import report_document
 from inspector.gui.report_pages import _row_span, keep_together
 from inspector.gui.report_pdf import pdf_report
-from report_case import make_case
+from report_case import document_of, make_case
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def pages_of(pdf: bytes) -> int:
 
 
 def test_pages_and_pictures_are_there(qtbot: QtBot, case: Case) -> None:
-    pdf = pdf_report(report_document(case))
+    pdf = pdf_report(document_of(case))
     assert pdf.startswith(b"%PDF-")
     assert pages_of(pdf) > 2
     images = re.findall(rb"/Subtype\s*/Image\s*/Width (\d+)\s*/Height (\d+)", pdf)

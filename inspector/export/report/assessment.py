@@ -26,7 +26,8 @@ def assessed(case: Case, scan: Mapping[str, Any], found: Mapping[str, Any]) -> d
     Returns
     -------
     dict
-        ``classes``: index, name, count, tagged, statistic, p_value, verdict, error_rate (words);
+        ``classes``: index, name, count, tagged, statistic, p_value, verdict, error_rate (words),
+        and after an audit p_value_holm, verified, selected;
         ``triggers``: index, name, method, significant, p_value; ``error_rate``: one sentence;
         ``proposals``: what was proposed for tagging, and whether an analyst took it up.
     """

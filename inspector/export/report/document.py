@@ -8,7 +8,7 @@ Its branches keep apart what can be checked by anybody (``observed``), what Insp
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,12 +59,17 @@ LIMITATIONS = (
 )
 
 
-def report_document(case: Case, now: datetime | None = None) -> dict[str, Any]:
+def report_document(
+    case: Case, audits: Sequence[Mapping[str, Any]], now: datetime | None = None
+) -> dict[str, Any]:
     """Gather what a report says.
 
     Parameters
     ----------
     case : Case
+    audits : sequence of mapping
+        The audits of the case as ``audits`` of `audit_document` lists them: this room cannot read
+        them itself.
     now : datetime, optional
         When the report is made; now when None.
 
@@ -76,7 +81,7 @@ def report_document(case: Case, now: datetime | None = None) -> dict[str, Any]:
     scan, found = scan_document(case), trigger_document(case)
     entries = case.journal.entries()
     problems = [*case.problems, *case.journal.verify()]
-    decided = decisions(case, entries)
+    decided = {**decisions(case, entries), "audits": [dict(audit) for audit in audits]}
     file = model_file(case)
     tags = {row["name"]: row["count"] for row in decided["tags"]}
     facts = facts_of(scan, found, tags, file, bool(decided["exports"]))
