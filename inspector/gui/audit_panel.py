@@ -66,7 +66,7 @@ class AuditPanel(QWidget):
         self.pages = QTabWidget(self)
         self.picture = PixelView("", self, side=90)
         self.verdict_buttons: dict[str, QPushButton] = {}
-        self.rest_clean = QPushButton("Rest clean (Enter)", self)
+        self.rest_clean = QPushButton("Rest clean", self)
         self._stack = EmptyOr(self, self._build())
         self.classes.currentIndexChanged.connect(self._on_class)
         self.draw_button.clicked.connect(self._draw)
@@ -117,7 +117,7 @@ class AuditPanel(QWidget):
         _may_shrink(self.rest_clean, "All others on this page are clean (Enter)")
         self.rest_clean.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.rest_clean.clicked.connect(self._finish_page)
-        row.addWidget(self.rest_clean, 2)
+        row.addWidget(self.rest_clean, 1)
         column.addLayout(row)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         limits = QWidget(self)
@@ -135,7 +135,7 @@ class AuditPanel(QWidget):
         split.addWidget(self.pages)
         split.addWidget(self.picture)
         split.setStretchFactor(1, 1)
-        split.setSizes([300, 700, 220])
+        split.setSizes([250, 800, 170])  # All five buttons keep their words at 1366 pixels.
         split.setChildrenCollapsible(False)
         return split
 
@@ -176,8 +176,12 @@ class AuditPanel(QWidget):
             self._page = self._page or list(audit.rows[-PAGE:])
         self.progress.setRange(0, max(len(audit.rows), 1))
         self.progress.setValue(audit.reviewed)
-        self.progress.setFormat(f"{audit.reviewed:,} of {len(audit.rows):,} reviewed")
+        counted = f"{audit.reviewed:,} of {len(audit.rows):,} reviewed"
+        self.progress.setFormat(counted if audit.rows else "nothing drawn yet")
         self.draw_button.setText("Draw more" if audit.rows else "Draw")
+        drawn_all = bool(audit.rows) and len(audit.rows) >= audit.members
+        self.draw_button.setEnabled(not drawn_all)
+        self.draw_button.setToolTip("Every sample of the class is drawn." if drawn_all else "")
         self.compute.setEnabled(audit.reviewed >= acts.FEWEST)
         for button in (*self.verdict_buttons.values(), self.rest_clean):
             button.setEnabled(bool(audit.rows))

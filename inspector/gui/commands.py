@@ -18,6 +18,8 @@ _WHY_NOT = {
     "case": "Open a case first.",
     "samples": "The case has no samples yet: analyse first.",
     "job": "Nothing is running.",
+    "undo": "There is nothing to undo.",
+    "redo": "There is nothing to redo.",
 }
 
 
@@ -63,7 +65,13 @@ class Commands(QObject):
             go = Command(f"panel-{name}", f"Go to {name}", "", (f"Ctrl+{number}",), "case")
             self._add(go, partial(host.focus_panel, name), go.keys)
         self.tag_menu_end = self.menus["Tag"].actions()[0]
-        for signal in (workspace.case_changed, workspace.table_changed, workspace.job_event):
+        for signal in (
+            workspace.case_changed,
+            workspace.table_changed,
+            workspace.tags_changed,
+            workspace.unsaved_changed,
+            workspace.job_event,
+        ):
             signal.connect(self._enable)
         workspace.case_changed.connect(self.rebuild_tags)
         workspace.kinds_changed.connect(self.rebuild_tags)
@@ -124,11 +132,14 @@ class Commands(QObject):
 
     def _enable(self, *_: object) -> None:
         space = self._workspace
+        tags = None if space.case is None else space.case.tags
         there = {
             "": True,
             "case": space.case is not None,
             "samples": space.table is not None,
             "job": space.running is not None,
+            "undo": bool(space.unsaved) or (tags is not None and tags.next_undo() is not None),
+            "redo": tags is not None and tags.next_redo() is not None,
         }
         for action, need in self._all_needs():
             if action.isEnabled() != there[need]:

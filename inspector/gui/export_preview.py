@@ -65,7 +65,7 @@ class ExportPreview(QWidget):
         clusters = self.by_cluster.isChecked()
         self.table.fill(_clusters(document) if clusters else _classes(document))
         said = (document["false_removals"]["sentence"], *document["notes"])
-        self.sentence.setText("  ".join(plain(line, 400) for line in said))
+        self.sentence.setText(" ".join(plain(line, 400) for line in said))
 
 
 def _classes(document: Mapping[str, Any]) -> list[ArrayColumn]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QStringListModel, Qt
+from PySide6.QtCore import QEvent, QPoint, QStringListModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCompleter,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.gui import theme
+from inspector.gui.end_typing import end_typing
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
 
@@ -35,9 +36,12 @@ class FilterBar(QWidget):
         self.box = _ExpressionEdit(self)
         self.box.setPlaceholderText(_HINT)
         self.box.setClearButtonEnabled(True)
+        # Ctrl+F goes here. Were it next after whatever closes, tag keys would be typed into it.
+        self.box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.box.setToolTip(
             "Show only samples for which this holds. Columns: scores by detector, label,\n"
-            "predicted, loss, confidence, index, tags by name. Return applies, Esc gives it up."
+            "predicted, loss, confidence, index, tags by name. Return applies; Esc gives up what\n"
+            "is typed, and a second Esc the filter."
         )
         self._words = QStringListModel(self)
         self.box.complete_from(self._words)
@@ -63,6 +67,7 @@ class FilterBar(QWidget):
         line.addWidget(self.count)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.box.returnPressed.connect(self._apply)
+        self.box.given_up.connect(self._give_up)
         self.box.textChanged.connect(self._on_text)
         workspace.visible_changed.connect(self._on_visible)
         workspace.filter_failed.connect(self._on_failed)
@@ -76,7 +81,12 @@ class FilterBar(QWidget):
         self.box.selectAll()
 
     def _apply(self) -> None:
-        self._workspace.set_filter(self.box.text())
+        if self._workspace.set_filter(self.box.text()):
+            end_typing(self)
+
+    def _give_up(self) -> None:
+        self.box.setText(self._workspace.filter_text)
+        end_typing(self)
 
     def _on_text(self, text: str) -> None:
         if not text and self._workspace.filter_text:
@@ -128,7 +138,15 @@ class FilterBar(QWidget):
 
 
 class _ExpressionEdit(QLineEdit):
-    """A line edit that completes the word at the cursor instead of the whole line."""
+    """A line edit that completes the word at the cursor instead of the whole line.
+
+    Signals
+    -------
+    given_up
+        Escape was pressed.
+    """
+
+    given_up = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -151,14 +169,25 @@ class _ExpressionEdit(QLineEdit):
             self.style().unpolish(self)
             self.style().polish(self)
 
+    def event(self, event: QEvent) -> bool:
+        # Escape is a key of the window too, which would take it first.
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         choosing = self._popup.isVisible() and self._popup.currentIndex().isValid()
         if choosing and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Tab):
             event.ignore()  # The popup takes the word.
             return
         if event.key() == Qt.Key.Key_Escape:
-            self.clear()
-            self.clearFocus()
+            self._popup.hide()
+            self.given_up.emit()
             return
         super().keyPressEvent(event)
 

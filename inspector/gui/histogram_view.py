@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.gui import theme
+from inspector.gui.end_typing import end_typing
 from inspector.gui.number_box import score_box
 from inspector.gui.plain import plain
 from inspector.gui.trigger_plots import log_ticks
@@ -89,6 +90,7 @@ class HistogramView(QWidget):
         self._score_box.activated.connect(self._on_score_chosen)
         self._class_box.activated.connect(self._on_class_chosen)
         self._value.valueChanged.connect(self._on_value_typed)
+        self._value.lineEdit().returnPressed.connect(lambda: end_typing(self))
         self._line.sigDragged.connect(self._on_dragged)
         self._line.sigPositionChangeFinished.connect(self._on_dropped)
         workspace.case_changed.connect(self.reload)

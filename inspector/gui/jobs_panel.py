@@ -27,6 +27,10 @@ STAGES_KEPT = 40
 _ENDINGS = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
 
 
+BESIDE = ("umap",)
+"""Stages of the map, in lower case: it has an engine of its own and goes on beside a scan's."""
+
+
 class JobsPanel(QWidget):
     """Follows the events of the running job; finished stages stay until the next job begins."""
 
@@ -136,8 +140,8 @@ class JobsPanel(QWidget):
 
     def _close_steps(self, present: StageRow) -> None:
         """Call steps within a stage done, now that a stage began or ended: they do not say so."""
-        for row in self.stages.values():
-            if row is not present and not row.is_stage:
+        for key, row in self.stages.items():
+            if row is not present and not row.is_stage and key not in BESIDE:
                 row.end("done")
 
     def _row(self, stage: str) -> StageRow:

@@ -29,8 +29,8 @@ class Command:
     keys : tuple of str
         Portable key sequences, the first is shown.
     needs : str
-        What must be there: "", "case", "samples" or "job"; otherwise the command is greyed out and
-        says so.
+        What must be there: "", "case", "samples", "job", or an act to "undo" or "redo"; otherwise
+        the command is greyed out and says so.
     starts_group : bool
         A line is drawn above it in the menu.
     """
@@ -53,8 +53,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("verify", "Verify this case", "Case", (), "case"),
     Command("close-case", "Close case", "Case", ("Ctrl+W",), "case", True),
     Command("quit", "Quit", "Case", ("Ctrl+Q",)),
-    Command("undo", "Undo", "Edit", ("Ctrl+Z",), "case"),
-    Command("redo", "Redo", "Edit", ("Ctrl+Shift+Z", "Ctrl+Y"), "case"),
+    Command("undo", "Undo", "Edit", ("Ctrl+Z",), "undo"),
+    Command("redo", "Redo", "Edit", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
     Command("filter", "Filter…", "Edit", ("Ctrl+F",), "samples", True),
     Command("palette", "Command palette…", "Edit", ("Ctrl+Shift+P",)),
     Command("select-all", "All in view", "Select", ("Ctrl+A",), "samples"),

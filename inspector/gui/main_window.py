@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from inspector.gui import layouts, theme
 from inspector.gui.commands import Commands
+from inspector.gui.end_typing import end_typing, is_typing
 from inspector.gui.filter_bar import FilterBar
 from inspector.gui.message_bar import MessageBar
 from inspector.gui.notices import Notices
@@ -211,11 +212,13 @@ class MainWindow(QMainWindow):
         if self._arranged or self.middle is None or not whole or not self.isVisible():
             for dock in self.docks.values() if self._arranged else ():
                 dock.show()
+            end_typing(self)
             return
         self._arranged = True
         self.arrange("triage")
         if layouts.has_docks():
             layouts.restore_docks(self, self.middle)
+        end_typing(self)
 
     def arrange(self, name: str) -> None:
         """Put the panels into one of the named arrangements."""
@@ -312,7 +315,9 @@ class MainWindow(QMainWindow):
             self.workspace.select_all()
 
     def _escape(self) -> None:
-        if self.workspace.selection.count:
+        if is_typing(self):
+            end_typing(self)
+        elif self.workspace.selection.count:
             self.workspace.clear_selection()
         elif self.workspace.filter_text:
             self.workspace.set_filter("")

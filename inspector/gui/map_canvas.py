@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from inspector.gui import lasso, theme
+from inspector.gui.end_typing import HOME
 from inspector.gui.selection import Mode
 from inspector.gui.splat import DRAFT, Picture, Points, View
 
@@ -60,6 +61,7 @@ class MapCanvas(QWidget):
         super().__init__(parent)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setObjectName(HOME)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.points: Points | None = None

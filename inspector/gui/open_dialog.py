@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -264,8 +265,17 @@ class OpenDialog(QDialog):
         for row in range(self._first_option, self._form.rowCount()):
             self._form.setRowVisible(row, shown)
         self._more.setText("Options ▾" if shown else "Options ▸")
+        self._fit()
+
+    def _fit(self) -> None:
+        """Take the height that the lines need with the sentence wrapped at this width."""
         self._column.activate()
-        self.resize(max(self.width(), 660), self.sizeHint().height())
+        width = max(self.width(), 660)
+        self.resize(width, max(self._column.totalHeightForWidth(width), self.sizeHint().height()))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit()  # Only now are fonts and margins of the style known.
 
     def accept(self) -> None:
         """Make or open the case and start; stay open with the reason when that fails."""

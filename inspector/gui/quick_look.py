@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from inspector.gui import theme
+from inspector.gui.end_typing import end_typing
 from inspector.gui.hover_card import describe
 from inspector.gui.workspace import Workspace
 
@@ -20,6 +21,7 @@ class QuickLook(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget) -> None:
         super().__init__(parent)
         self._over = parent
+        self._before: QWidget | None = None
         self._workspace = workspace
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.hide()
@@ -28,17 +30,38 @@ class QuickLook(QWidget):
     def toggle(self) -> None:
         """Show the current sample, or close."""
         if self.isVisible() or self._workspace.current < 0:
-            self.hide()
+            self._leave()
             return
         self.setGeometry(self._over.rect())
         self.show()
         self.raise_()
+        self._before = self.window().focusWidget()
         self.setFocus()
+
+    def _leave(self) -> None:
+        # Whoever had the keyboard gets it back: Qt would give it to the next widget in the row.
+        if self.hasFocus():
+            if self._before is None or not self._before.isVisible():
+                end_typing(self)
+            else:
+                self._before.setFocus()
+        self.hide()
 
     def _on_current(self, row: int) -> None:
         if row < 0:
-            self.hide()
+            self._leave()
         self.update()
+
+    def event(self, event: QEvent) -> bool:
+        # Escape is a key of the window too, which would clear the selection behind this.
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in _NEXT:
@@ -46,10 +69,10 @@ class QuickLook(QWidget):
         elif event.key() in _PREVIOUS:
             self._workspace.move(-1)
         else:
-            self.hide()
+            self._leave()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.hide()
+        self._leave()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         row = self._workspace.current

@@ -23,6 +23,7 @@ from inspector.case import TagKind
 from inspector.gui.array_table import tooltip
 from inspector.gui.chip import chip
 from inspector.gui.empty_page import EmptyOr
+from inspector.gui.end_typing import end_typing
 from inspector.gui.facts_table import FactsTable
 from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
@@ -202,6 +203,7 @@ class SamplePanel(QWidget):
         kept = self._workspace.write_note(text, np.array([row]))
         # The window keeps a note that the disk refused; a second copy would be written twice.
         self.note.clear()
+        end_typing(self)
         if kept:
             said = f"Note on sample {row:,} kept in the journal."
             self._workspace.message.emit("done", said)

@@ -84,7 +84,8 @@ class StatusLine(QStatusBar):
         if kind == "progress":
             self._show_job(True)
             total, done = int(event.get("total") or 0), int(event.get("done") or 0)
-            self.bar.setRange(0, total)
+            # A step that did all it counted and still goes on is busy, not finished.
+            self.bar.setRange(0, total if done < total else 0)
             self.bar.setValue(done)
             stage = plain(event.get("stage", ""), 40)
             left = event.get("seconds_left")
@@ -93,7 +94,11 @@ class StatusLine(QStatusBar):
         elif kind == "paused":
             self._stage.setText("paused")
         elif kind in ("done", "failed", "cancelled"):
-            self._show_job(self._workspace.running is not None)
+            # Another job may go on: what the bar says of the one that ended is not true of it.
+            running = self._workspace.running
+            self._show_job(running is not None)
+            self.bar.setRange(0, 0)
+            self._stage.setText(plain(running or "", 40).capitalize())
             self._count()
 
     def _show_job(self, running: bool) -> None:

@@ -180,6 +180,11 @@ QCheckBox::indicator, QListView::indicator {{
     background: {SURFACE}; }}
 QCheckBox::indicator:checked, QListView::indicator:checked {{
     background: {ACCENT}; border-color: {ACCENT}; }}
+QRadioButton::indicator {{
+    width: 11px; height: 11px; border: 1px solid #566074; border-radius: 6px;
+    background: {SURFACE}; }}
+QRadioButton::indicator:checked {{ border: 3px solid {ACCENT}; width: 7px; height: 7px;
+    background: {TEXT}; }}
 QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox {{
     background: {SURFACE}; border: 1px solid {LINE}; border-radius: 5px; padding: 3px 7px;
     selection-background-color: #2f5f9a; }}

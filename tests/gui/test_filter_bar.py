@@ -79,3 +79,14 @@ def test_typing_a_tag_key_into_the_box_types_it(
     qtbot.keyClicks(bar.box, "1")
     assert bar.box.text() == "1"
     assert (workspace.tag_code < 0).all()
+
+
+def test_escape_gives_up_what_is_typed_and_then_the_filter(
+    qtbot: QtBot, bar: FilterBar, workspace: Workspace
+) -> None:
+    assert workspace.set_filter("index < 10")
+    bar.box.setFocus()
+    bar.box.setText("index < 3")
+    qtbot.keyClick(bar.box, Qt.Key.Key_Escape)
+    assert bar.box.text() == "index < 10"
+    assert workspace.filter_text == "index < 10"

@@ -213,3 +213,12 @@ def test_details_of_a_failure_are_in_the_log(log: LogPanel, space: Workspace) ->
         {"event": "failed", "job": "scan", "what": "x", "detail": "Traceback\n  y"}
     )
     assert "Traceback" in log.text.toPlainText()
+
+
+def test_the_map_is_not_called_done_when_a_stage_of_a_scan_begins(
+    jobs: JobsPanel, space: Workspace
+) -> None:
+    space.job_event.emit({"event": "progress", "stage": "UMAP", "done": 0, "total": 3})
+    space.job_event.emit({"event": "stage", "stage": "Hashing", "state": "started"})
+    assert jobs.stages["umap"].left.text() != "done"
+    assert jobs.stages["umap"].bar.value() == 0

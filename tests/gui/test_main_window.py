@@ -362,3 +362,82 @@ def test_the_window_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[] []"
+
+
+def test_the_keyboard_is_on_the_map_so_that_the_first_digit_tags(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    assert window.focusWidget() is window.panels["map"].canvas
+    window.workspace.select([5])
+    qtbot.keyClick(window.focusWidget(), Qt.Key.Key_1)
+    assert tagged(window, "poison") == [5]
+    assert window.filter_bar.box.text() == ""
+
+
+def test_escape_and_return_in_a_line_of_text_give_the_keyboard_back(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    canvas, space, box = window.panels["map"].canvas, window.workspace, window.filter_bar.box
+    space.select([5])
+    window.filter_bar.focus()
+    qtbot.keyClicks(box, "xyz")
+    qtbot.keyClick(box, Qt.Key.Key_Escape)
+    assert box.text() == ""
+    assert window.focusWidget() is canvas
+    assert space.selection.count == 1
+    window.filter_bar.focus()
+    box.setText("index < 10")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert space.filter_text == "index < 10"
+    assert window.focusWidget() is canvas
+    window.filter_bar.focus()
+    box.setText("indx < 10")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert window.focusWidget() is box
+    note = window.panels["sample"].note
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    space.select([5], "new", "map", 5)
+    qtbot.keyClick(canvas, Qt.Key.Key_M)
+    qtbot.waitUntil(lambda: window.focusWidget() is note)
+    qtbot.keyClick(note, Qt.Key.Key_Escape)
+    assert window.focusWidget() is canvas
+    assert space.selection.count == 1
+
+
+def test_the_bar_of_a_job_does_not_speak_for_another(window: MainWindow) -> None:
+    line = window.statusBar()
+    progress = {"event": "progress", "stage": "Export: verify", "done": 8, "total": 9}
+    window.workspace.job_event.emit(progress)
+    assert (line.bar.value(), line.bar.maximum()) == (8, 9)
+    window.workspace.job_event.emit(progress | {"done": 9})
+    assert line.bar.maximum() == 0  # busy
+    window.workspace.job_event.emit({"event": "done", "job": "export"})
+    assert "verify" not in line._stage.text()
+
+
+def test_escape_closes_the_enlarged_sample_and_keeps_the_selection(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    canvas = window.panels["map"].canvas
+    window.workspace.select([5], "new", "map", 5)
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    look = window._quick_look
+    assert look is not None
+    assert look.isVisible()
+    qtbot.keyClick(look, Qt.Key.Key_Escape)
+    assert not look.isVisible()
+    assert window.workspace.selection.count == 1
+    assert window.focusWidget() is canvas
+
+
+def test_undo_and_redo_are_offered_only_when_there_is_something(window: MainWindow) -> None:
+    undo, redo = window.commands.by_id["undo"], window.commands.by_id["redo"]
+    assert not undo.isEnabled()
+    assert undo.toolTip() == "There is nothing to undo."
+    window.workspace.select([5])
+    window.workspace.tag_selection("poison")
+    assert undo.isEnabled()
+    assert not redo.isEnabled()
+    undo.trigger()
+    assert redo.isEnabled()
+    assert not undo.isEnabled()
