@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -375,4 +375,6 @@ def _may_shrink(button: QPushButton, tip: str) -> None:
     """Let a button get narrower than its words, so that the window fits a small screen."""
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     button.setMinimumWidth(56)
+    button.setIconSize(QSize(10, 10))
+    button.setStyleSheet("QPushButton { padding: 4px 2px; }")
     button.setToolTip(tip)

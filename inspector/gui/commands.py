@@ -132,7 +132,7 @@ class Commands(QObject):
 
     def _enable(self, *_: object) -> None:
         space = self._workspace
-        tags = None if space.case is None else space.case.tags
+        tags = None if space.case is None or space.case.read_only else space.case.tags
         there = {
             "": True,
             "case": space.case is not None,

@@ -38,6 +38,7 @@ class LimitsPlot(pg.PlotWidget):
         """Draw the limits of one class, as a document of `limits_document` has them; None clears."""
         self.plotItem.clear()
         if row is None:
+            self.plotItem.setTitle("Not measured yet", color=theme.MUTED, size="9pt")
             return
         self.plotItem.setTitle(None)
         for at, one in enumerate(row["by_share"]):

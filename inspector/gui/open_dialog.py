@@ -272,6 +272,10 @@ class OpenDialog(QDialog):
         self._column.activate()
         width = max(self.width(), 660)
         self.resize(width, max(self._column.totalHeightForWidth(width), self.sizeHint().height()))
+        frame, place = self.frameGeometry(), self.screen().availableGeometry()
+        if self.isVisible() and frame.bottom() > place.bottom():
+            # It grew beyond a small screen; its buttons are at the bottom.
+            self.move(self.x(), max(place.top(), place.bottom() - frame.height()))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -141,7 +141,7 @@ class StartPage(QWidget):
                 )
                 # A style sheet's padding is not in the height that a label asks for by itself.
                 key.setMinimumHeight(key.fontMetrics().height() + 6)
-                line.addWidget(key)
+                line.addWidget(key, 0, Qt.AlignmentFlag.AlignVCenter)
                 line.addWidget(_words(meaning, muted=True))
                 line.addSpacing(14)
             line.addStretch(1)

@@ -142,6 +142,7 @@ def apply(app: QApplication) -> None:
 
 
 _DOWN = (places.resources() / "icons" / "down.svg").as_posix()
+_CHECK = (places.resources() / "icons" / "check.svg").as_posix()
 
 STYLE = f"""
 QMainWindow::separator {{ background: {BACKGROUND}; width: 5px; height: 5px; }}
@@ -179,7 +180,7 @@ QCheckBox::indicator, QListView::indicator {{
     width: 13px; height: 13px; border: 1px solid #566074; border-radius: 3px;
     background: {SURFACE}; }}
 QCheckBox::indicator:checked, QListView::indicator:checked {{
-    background: {ACCENT}; border-color: {ACCENT}; }}
+    background: {ACCENT}; border-color: {ACCENT}; image: url("{_CHECK}"); }}
 QRadioButton::indicator {{
     width: 11px; height: 11px; border: 1px solid #566074; border-radius: 6px;
     background: {SURFACE}; }}
