@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.case.inside import new_file
 from inspector.case.schema import flush
 from inspector.errors import CaseError
 
@@ -37,7 +38,7 @@ def write_array(path: Path, array: NDArray[Any], derived: Path) -> dict[str, Any
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with new_file(partial) as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())

@@ -106,6 +106,7 @@ class Case:
         held = opened = None
         try:
             held = lock.hold(place)
+            layout.refuse_links(place)
             opened = opening.open_for_writing(place / layout.DATABASE)
             layout.sweep(place)
             case = cls(place, opened, held)

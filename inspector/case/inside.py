@@ -1,4 +1,4 @@
-"""Open files below a folder that came from somebody else: ordinary files only, no link followed."""
+"""Open and make files below a folder that came from somebody else; no link is ever followed."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def open_inside(folder: Path, relpath: str) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "It is not an ordinary file")
     return os.fdopen(descriptor, "rb")
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Open a new file for writing in place of what a crash, or somebody else, left under its name.
+
+    Parameters
+    ----------
+    path : Path
+        A temporary name; a link there is removed, what it leads to stays as it is.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o666), "wb")
 
 
 def files_inside(folder: Path) -> set[str]:

@@ -135,12 +135,32 @@ def sub_folder(parent: Path, key: str) -> Path:
     return folder
 
 
+def refuse_links(place: Path) -> None:
+    """Refuse a case whose folders are links: the engine may write into whatever they lead to.
+
+    Raises
+    ------
+    CaseError
+        ``derived`` or ``exports`` is a link.
+    """
+    for name in (DERIVED, EXPORTS):
+        if (place / name).is_symlink():
+            raise CaseError(
+                f"The case {place} was not opened.",
+                f"Its folder {name} is a link, and what is written there would leave the case.",
+                "Put the folder itself in the link's place, or open the case for reading.",
+            )
+
+
 def sweep(place: Path) -> None:
     """Remove what a killed process left half written; the case must be held for writing.
 
-    Arrays under a temporary name, and unfinished exports inside the case. Nothing else ever has
-    such a name, and nothing that was acknowledged does.
+    Arrays under a temporary name, temporary files of engines, and unfinished exports inside the
+    case. Nothing else ever has such a name, and nothing that was acknowledged does.
     """
+    for scratch in (place / DERIVED).glob(".scratch*"):
+        if not scratch.is_symlink():
+            shutil.rmtree(scratch, ignore_errors=True)
     for partial in (place / DERIVED).rglob(".*.partial"):
         if not partial.is_dir():
             with suppress(OSError):

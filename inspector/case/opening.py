@@ -21,6 +21,7 @@ SYNCHRONOUS = "FULL"
 """A commit returns when the disk has it."""
 
 _MAGIC = b"SQLite format 3\0"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.")
 
 
@@ -53,6 +54,7 @@ def open_for_writing(path: Path) -> Database:
         Not a case, damaged, made by a newer version, or in use.
     """
     _check_magic(path)
+    _check_journal(path)
     connection = None
     try:
         connection = _connect(path, "mode=rw")
@@ -60,6 +62,7 @@ def open_for_writing(path: Path) -> Database:
         connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
         connection.execute("PRAGMA foreign_keys = ON")
         present = _check_version(connection, path)
+        _check_schema(connection, path)
         # Shared memory of a write-ahead log does not work across computers.
         mode = "DELETE" if _on_network(path) else "WAL"
         connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -91,6 +94,7 @@ def open_for_reading(path: Path) -> Database:
         Not a case, damaged, or made by a newer version.
     """
     _check_magic(path)
+    _check_journal(path)
     connection, scratch = None, None
     try:
         if _logs(path):
@@ -99,6 +103,7 @@ def open_for_reading(path: Path) -> Database:
         else:
             connection = _connect(path, "mode=ro&immutable=1")
         present = _check_version(connection, path)
+        _check_schema(connection, path)
         _check_pages(connection, path)
         if present < schema.version():
             if scratch is None:
@@ -168,6 +173,45 @@ def _check_magic(path: Path) -> None:
         ) from error
     if start != _MAGIC:
         raise damaged(path, "it is not a database, or its beginning was overwritten")
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a rollback journal that names a further file: SQLite would delete that file.
+
+    Such a name stands at the end of the journal of a transaction over several databases, which a
+    case never takes part in; rolling it back removes the file, wherever it lies.
+    """
+    journal = path.with_name(path.name + "-journal")
+    try:
+        with open(os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(_JOURNAL_MAGIC)))
+            end = file.read()
+    except OSError:
+        return  # None is there, or SQLite will refuse it as well.
+    if end == _JOURNAL_MAGIC:
+        raise CaseError(
+            f"The case {path.parent} was not opened.",
+            f"{journal.name} would make the database delete a file outside of the case.",
+            f"Treat the case as hostile; without {journal.name} it can be opened.",
+        )
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what computes when it is read or written: views, foreign triggers, virtual tables.
+
+    Missing and changed guards are left for verification to name.
+    """
+    known = schema.expected_objects()
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        virtual = str(sql or "").upper().split()[:2] == ["CREATE", "VIRTUAL"]
+        if virtual or kind == "view" or (kind == "trigger" and name not in known):
+            raise CaseError(
+                f"The case {path.parent} was not opened.",
+                f"Its database was given a {'virtual table' if virtual else kind} that Inspector"
+                " never makes: statements of its author's would run.",
+                "Treat the case as hostile, and go on with a copy from before.",
+            )
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:

@@ -16,6 +16,7 @@ import pytest
 from case_makers import describe, fill, store
 
 from inspector.case import Case
+from inspector.case.array_files import write_array
 from inspector.errors import BadInput, CaseError
 
 
@@ -474,3 +475,80 @@ def test_what_a_crash_left_half_written_is_swept_and_nothing_else(folder: Path) 
         ]
         assert case.verify() == []
     assert (outside / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["derived", "exports"])
+def test_a_foreign_case_cannot_have_us_write_elsewhere(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    _closed_case(folder)
+    elsewhere = tmp_path / "home"
+    elsewhere.mkdir()
+    (elsewhere / ".work.partial").write_text("precious")
+    (folder / name).rmdir()
+    (folder / name).symlink_to(elsewhere)
+    with pytest.raises(CaseError, match=f"{name} is a link"):
+        Case.open(folder)
+    assert (elsewhere / ".work.partial").read_text() == "precious"
+    Case.open(folder, read_only=True).close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_foreign_case_cannot_have_a_file_deleted(
+    folder: Path, tmp_path: Path, read_only: bool
+) -> None:
+    """SQLite deletes the super-journal that a rollback journal names, wherever it lies."""
+    database = _closed_case(folder)
+    victim = tmp_path / "precious.txt"
+    victim.write_text("precious")
+    content = database.read_bytes()
+    page = int.from_bytes(content[16:18], "big")
+    magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(victim)
+    numbers = (0, 0, len(content) // page, 512, page)
+    header = magic + b"".join(number.to_bytes(4, "big") for number in numbers)
+    ending = (len(name).to_bytes(4, "big"), sum(name).to_bytes(4, "big"), magic)
+    start = ((1 << 30) // page + 1).to_bytes(4, "big")
+    (folder / "case.db-journal").write_bytes(
+        header.ljust(512, b"\0") + start + name + b"".join(ending)
+    )
+    with pytest.raises(CaseError, match="delete a file outside"):
+        Case.open(folder, read_only=read_only)
+    assert victim.read_text() == "precious"
+    (folder / "case.db-journal").unlink()
+    Case.open(folder, read_only=read_only).close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("CREATE VIEW more AS SELECT 1", "view"),
+        (
+            "CREATE TRIGGER more AFTER INSERT ON record BEGIN "
+            "UPDATE record SET value = '[]' WHERE kind = 'finding'; END",
+            "trigger",
+        ),
+        ("CREATE VIRTUAL TABLE more USING fts5(a)", "virtual table"),
+    ],
+)
+def test_statements_of_a_foreign_database_never_run(
+    folder: Path, statement: str, word: str, read_only: bool
+) -> None:
+    database = _closed_case(folder)
+    with closing(sqlite3.connect(database)) as raw:
+        raw.execute(statement)
+        raw.commit()
+    with pytest.raises(CaseError, match=f"given a {word}"):
+        Case.open(folder, read_only=read_only)
+
+
+def test_our_arrays_replace_a_planted_link(case: Case, tmp_path: Path) -> None:
+    victim = tmp_path / "precious.txt"
+    victim.write_text("precious")
+    place = case.derive("verified") / "mask.npy"
+    for name in (".mask.npy.partial", "mask.npy"):
+        (place.parent / name).symlink_to(victim)
+    item = write_array(place, np.ones(3, np.bool_), case.derived)
+    assert victim.read_text() == "precious"
+    assert not place.is_symlink()
+    assert item["shape"] == [3]

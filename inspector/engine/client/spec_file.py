@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
+from inspector.case.inside import new_file
 from inspector.intake.models.spec_text import spec_text
 
 FILE = "model-spec.toml"
@@ -69,8 +70,9 @@ def _digest(path: Path) -> str:
 def _write(place: Path, text: bytes) -> None:
     """Write whole or not at all; where the disk refuses, the case holds the text in its journal."""
     partial = place.with_name(f".{place.name}.partial")
+    # A case from somebody else can hold anything under that name.
     with contextlib.suppress(OSError):
-        with open(partial, "wb") as file:
+        with new_file(partial) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
