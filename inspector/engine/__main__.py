@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 # Nothing else before the lock-down: importing numpy or torch starts threads, which Landlock would
@@ -56,6 +58,7 @@ def main() -> int:
     runner.listen()
     # Threads inside numba or a stuck decode must not keep a closed engine alive.
     sys.stderr.flush()
+    shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
     os._exit(0)
 
 

@@ -13,7 +13,8 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR, _WRITE_FILE, _TRUNCATE, _IOCTL_DEV = 1 << 2, 1 << 3, 1 << 1, 1 << 14, 1 << 15
 _EXECUTE = 1
 _FILE_RIGHTS = _EXECUTE | _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
-_MAKE_DEVICES = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11  # MAKE_CHAR, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK
+# MAKE_CHAR, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK, MAKE_SYM: a link could lead the app astray.
+_MAKE_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12
 _REMOVE_FILE, _MAKE_FILE = 1 << 5, 1 << 8
 _SYSTEM_FILES = """
     /usr/lib /usr/lib64 /usr/local/lib /lib /lib64 /etc/ld.so.cache /etc/ld.so.conf.d /etc/localtime
@@ -64,7 +65,7 @@ def restrict_files(libc: ctypes.CDLL, read: list[Path], write: Path, *, cuda: bo
         for path in [*map(Path, _SYSTEM_FILES.split()), *_python_folders(), *read]:
             _allow(libc, ruleset, path, reading & handled)
         _allow(libc, ruleset, Path("/dev/null"), (reading | _WRITE_FILE) & handled)
-        _allow(libc, ruleset, write, handled & ~_MAKE_DEVICES & ~_IOCTL_DEV & ~_EXECUTE)
+        _allow(libc, ruleset, write, handled & ~_MAKE_SPECIAL & ~_IOCTL_DEV & ~_EXECUTE)
         if cuda:
             for path in [*map(Path, _CUDA_FILES.split()), *Path("/dev").glob("nvidia*")]:
                 device = path.is_relative_to("/dev")

@@ -28,6 +28,9 @@ LARGEST_FILE = 256 * GIB
 LAYERS = ("rlimits", "netns", "process", "landlock", "seccomp")
 """Every layer there is, in the order in which they are put on."""
 
+SCRATCH = ".scratch-"
+"""What the name of an engine's folder for temporary files begins with."""
+
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION = 0x20080522
@@ -70,7 +73,8 @@ def lock_down(read: list[Path], write: Path, *, cuda: bool = False) -> LockDown:
     *thread* that started the engine ends: the client keeps one for it (`engine.client.starting`).
     """
     write = Path(write)
-    _move_temporary_files(write / ".scratch")
+    write.mkdir(parents=True, exist_ok=True)
+    _move_temporary_files(write)
     reached = LockDown()
     linux = sys.platform.startswith("linux")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -97,12 +101,17 @@ def lock_down(read: list[Path], write: Path, *, cuda: bool = False) -> LockDown:
     return reached
 
 
-def _move_temporary_files(scratch: Path) -> None:
+def _move_temporary_files(folder: Path) -> None:
     # torch's CUDA bindings make a temporary file when they are imported, numba refuses to be
-    # imported where it can cache nowhere.
-    scratch.mkdir(parents=True, exist_ok=True)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(scratch / "numba"))
+    # imported where it can cache nowhere. A new folder each time: numba unpickles what lies in its
+    # cache, and a case from somebody else, or an engine before this one, could have put it there.
+    scratch = tempfile.mkdtemp(prefix=SCRATCH, dir=folder)
+    tempfile.tempdir = scratch
+    os.environ |= {
+        "TMPDIR": scratch,
+        "NUMBA_CACHE_DIR": os.path.join(scratch, "numba"),
+        "MPLCONFIGDIR": scratch,
+    }
 
 
 def _limit_resources(*, memory: bool) -> str:

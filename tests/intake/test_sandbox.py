@@ -75,7 +75,7 @@ attempt("write outside", lambda: (outside / "new.txt").write_text("x"))
 attempt("write temporary", lambda: Path("/tmp/inspector-probe").write_text("x"))
 attempt("write shared memory", lambda: Path("/dev/shm/inspector-probe").write_text("x"))
 attempt("link out", lambda: os.link(outside / "secret.txt", derived / "stolen.txt"))
-os.symlink(outside / "secret.txt", derived / "way.txt")
+attempt("make a link", lambda: os.symlink(outside / "secret.txt", derived / "way.txt"))
 attempt("follow a link out", lambda: (derived / "way.txt").read_text())
 attempt("device", lambda: os.mknod(derived / "null", 0o020666, os.makedev(1, 3)))
 attempt("socket", lambda: socket.socket())
@@ -104,7 +104,8 @@ thread.join()
 FILES = """
     write evidence; truncate evidence; delete evidence; rename evidence; read other evidence;
     list other evidence; read passwd; list home; read the app's environment; write outside;
-    write temporary; write shared memory; link out; follow a link out; device; from a thread
+    write temporary; write shared memory; link out; make a link; follow a link out; device;
+    from a thread
 """
 CALLS = """
     date evidence; chmod evidence; socket; socket pair; connect; program; shell; fork; ptrace;
@@ -142,8 +143,10 @@ def probe(tmp_path_factory):
     done = json.loads((derived / "probe-output.json").read_text())
     left = sorted(path.name for path in (*evidence.iterdir(), *outside.iterdir()))
     contents = (evidence / "a.txt").read_text()
+    scratch = [path.name for path in derived.iterdir() if "scratch" in path.name]
     return {"layers": engine.layers, "missing": engine.missing, "done": done, "left": left} | {
-        "contents": contents
+        "contents": contents,
+        "scratch": scratch,
     }
 
 
@@ -185,6 +188,10 @@ def test_limits(probe):
 def test_evidence_is_as_it_was(probe):
     assert probe["left"] == ["a.txt", "secret.txt"]
     assert probe["contents"] == "evidence"
+
+
+def test_nothing_stays_of_its_temporary_files(probe):
+    assert probe["scratch"] == []
 
 
 def test_every_layer_is_in_force_or_missing_with_a_reason(probe):
@@ -263,3 +270,45 @@ def test_torch_computes_inside(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == [str(2 * 4 * 36 * 27.0), "8000.0"]
+
+
+def test_nothing_that_lies_in_the_case_is_unpickled_by_a_compiler_cache(tmp_path):
+    """numba unpickles what its cache holds: the cache must be new, whatever a case came with."""
+    derived = tmp_path / "derived"
+    for name in (".scratch/numba", "scratch/numba"):
+        (derived / name).mkdir(parents=True)
+        (derived / name / "planted").write_text("x")
+    script = (
+        "import os, sys; from pathlib import Path; from inspector.intake.sandbox import lock_down\n"
+        "lock_down([], Path(sys.argv[1]))\n"
+        "print(os.environ['NUMBA_CACHE_DIR']); print(os.environ['MPLCONFIGDIR'])\n"
+    )
+    root = Path(inspector.__file__).resolve().parent.parent
+    planted = {"NUMBA_CACHE_DIR": str(derived / "scratch" / "numba")}
+    told = [
+        subprocess.run(
+            [sys.executable, "-P", "-c", script, derived],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **planted, "PYTHONPATH": str(root)},
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    caches = {Path(path) for path, _ in told}
+    assert len(caches) == 2
+    assert not any(cache.exists() for cache in caches)
+    assert all(derived in cache.parents for cache in caches)
+    assert all(Path(path) == Path(cache).parent for cache, path in told)
+
+
+def test_no_library_is_looked_for_in_the_case(tmp_path, monkeypatch):
+    """An empty entry of the search path means the working folder, and the engine's is a case."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", ":/opt/lib::lib:.")
+    engine = Engine(tmp_path / "derived")
+    engine.start()
+    try:
+        environment = Path(f"/proc/{engine.pid}/environ").read_bytes().split(b"\0")
+    finally:
+        engine.kill()
+    assert b"LD_LIBRARY_PATH=/opt/lib" in environment
