@@ -11,6 +11,7 @@ from typing import Any
 from inspector.case import Case
 from inspector.engine.client import placing, triggers
 from inspector.engine.client import scan as steps
+from inspector.engine.client.answers import understood
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
@@ -75,6 +76,7 @@ class Investigation:
 
     # ---- scan -----------------------------------------------------------------------------------
 
+    @understood
     def scan(self, options: ScanOptions, *, with_map: bool = False) -> None:
         """Scan and wait.
 
@@ -117,6 +119,7 @@ class Investigation:
 
     # ---- map ------------------------------------------------------------------------------------
 
+    @understood
     def map(self, *, neighbours: int = 15) -> None:
         """Place the samples with UMAP and wait.
 
@@ -161,6 +164,7 @@ class Investigation:
 
     # ---- trigger --------------------------------------------------------------------------------
 
+    @understood
     def trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> dict[str, Any]:
         """Search triggers for some classes (all when None) and wait; return the engine's result.
 

@@ -36,6 +36,8 @@ _KEPT_ENVIRONMENT = (
 )
 
 
+ENDS = ("done", "failed", "cancelled")
+
 JOBS_IN_WORDS = {
     "signals": "the pass over the samples",
     "detect": "the detectors",
@@ -113,12 +115,14 @@ class Engine:
         if self.cuda:
             command.append("--cuda")
         environment = {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}
+        if libraries := environment.pop("LD_LIBRARY_PATH", ""):
+            # An empty entry stands for the working folder, which lies in a case.
+            places = [place for place in libraries.split(":") if os.path.isabs(place)]
+            environment["LD_LIBRARY_PATH"] = ":".join(places) or "/usr/lib"
         environment |= {
             "HF_HUB_OFFLINE": "1",
             # Waiting threads of torch would spin: eight times slower where another process has a core.
             "OMP_WAIT_POLICY": "PASSIVE",
-            "NUMBA_CACHE_DIR": str(self.derived / "scratch" / "numba"),
-            "MPLCONFIGDIR": str(self.derived / "scratch"),
         }
         self.derived.mkdir(parents=True, exist_ok=True)
         self._process = start_process(command, environment, self.derived)
@@ -259,9 +263,10 @@ class Engine:
                 break
             with self._changed:
                 self._silence.hear(event)
-                if event["event"] == "ready":
+                # Said once, before anything was read; who says it later may claim what he likes.
+                if event["event"] == "ready" and not self.ready:
                     self._note_ready(event)
-                elif event["event"] in ("done", "failed", "cancelled"):
+                elif event["event"] in ENDS and event["id"] in self._jobs:
                     self._outcomes[event["id"]] = event
                 self._changed.notify_all()
             self._on_event(event)

@@ -18,6 +18,7 @@ from inspector.engine.client.audit import verified_codes
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.spec_file import record_spec
+from inspector.engine.client.told_evidence import check_told
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
 from inspector.intake.models.spec import read_spec
@@ -145,6 +146,7 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         choice=choice,
         split=options.split,
     )
+    check_told(result["evidence"], options)
     for item in result["evidence"]:
         before = recorded.get(item["role"])
         if before is None or before.path != item["path"]:
