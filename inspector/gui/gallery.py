@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.gui import theme
+from inspector.gui.array_table import tooltip
 from inspector.gui.empty_page import EmptyPage
 from inspector.gui.gallery_view import Cell, GalleryView
 from inspector.gui.hover_card import HoverCard
@@ -207,7 +208,7 @@ class GalleryPanel(QWidget):
         if same:
             self.view.verticalScrollBar().setValue(place)
         self._title.setText(title)
-        self._title.setToolTip(title)
+        self._title.setToolTip(tooltip(title))
         if rows.size:
             self._stack.setCurrentWidget(self.view)
         else:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.case import Entry
-from inspector.gui.array_table import ArrayColumn, ArrayTable, count
+from inspector.gui.array_table import ArrayColumn, ArrayTable, count, tooltip
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
@@ -120,7 +120,8 @@ class HistoryPanel(QWidget):
 
     def _offer(self, button: QPushButton, word: str, entry: Entry | None) -> None:
         button.setEnabled(entry is not None)
-        button.setToolTip("" if entry is None else f"{word} {plain(sentence(entry), 120)}")
+        said = "" if entry is None else tooltip(f"{word} {plain(sentence(entry), 120)}")
+        button.setToolTip(said)
 
     def _on_picked(self, at: int, _: object) -> None:
         if not 0 <= at < len(self._entries):

@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from inspector.case import Case
+from inspector.case import Case, Entry
 from inspector.gui.main_window import MainWindow
 
 MARK = "EVIL"
@@ -211,6 +211,19 @@ def test_no_view_obeys_what_evidence_says(qtbot: QtBot, window: MainWindow) -> N
         seen += met
     # In tables, lists, facts, messages and logs: were it not there, nothing would be tested.
     assert seen > 200, seen
+
+
+def test_tooltips_of_what_is_picked_obey_nothing(window: MainWindow) -> None:
+    """The gallery's title names the class, Undo names the tag: both come with a case."""
+    gallery, history = window.panels["gallery"], window.panels["history"]
+    gallery.show_class(0)
+    tip = gallery._title.toolTip()
+    assert MARK in tip
+    assert not fault("tip", tip)
+    entry = Entry(1, "", "", "tag", {"tag": f"<b>{MARK}</b>"}, "")
+    history._offer(history.undo, "Undo", entry)
+    assert MARK in history.undo.toolTip()
+    assert not fault("tip", history.undo.toolTip())
 
 
 def test_a_hostile_title_of_a_case(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
