@@ -98,6 +98,11 @@ def test_memo_bombs_and_lies_about_size_cost_nothing() -> None:
         b"J\x02\x00\x00\x00J\x03\x00\x00\x00", b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f"
     )
     assert "declares" in _refused(lie)
+    # Made of a number, the bytes of an array would be so many zeros that the file never held.
+    kind = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1K\x00K\x01\x87R"
+    zeros = b"cnumpy.core.numeric\n_frombuffer\n(J\x00\x00\x00\x10" + kind
+    zeros += b"J\x00\x00\x00\x10\x85X\x01\x00\x00\x00CtR."
+    assert "an array without bytes" in _refused(b"\x80\x02" + zeros)
     assert "damaged" in _refused(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f" + b"abc.")
 
 

@@ -390,3 +390,12 @@ def test_modules_that_hold_themselves_end():
 def test_too_many_instructions_stop():
     followed = follow(b"\x80\x02" + b"N0" * 300 + b"N.", budget=500)
     assert "more instructions" in followed.defect
+
+
+def test_copying_one_table_again_and_again_ends_soon():
+    # 2,000 pairs, copied by one instruction each time: without a count 4 million instructions of
+    # a few MiB are days of work.
+    pairs = b"](" + b"K\x01K\x01\x86" * 2000 + b"eq\x00"
+    copies = b"ccollections\nOrderedDict\nq\x010" + b"h\x01h\x00\x85R0" * 1000
+    followed = follow(b"\x80\x02" + pairs + copies + b"N.", budget=20_000)
+    assert "more copies of its tables" in followed.defect

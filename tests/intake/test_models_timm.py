@@ -12,7 +12,7 @@ from inspector.errors import BadInput
 from inspector.intake.models import SuspectModel, load_model
 from inspector.intake.models.spec import parse_spec
 from inspector.intake.models.spec_text import spec_text
-from inspector.intake.models.timm_models import check_timm, timm_names
+from inspector.intake.models.timm_models import build_timm, check_timm, timm_names
 
 SPEC = 'architecture = { family = "timm", name = "resnet10t" }'
 
@@ -54,3 +54,12 @@ def test_without_timm_there_is_one_clear_sentence(monkeypatch, tmp_path):
         assert timm_names() == ()
     finally:
         timm_names.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["checkpoint_path", "pretrained_cfg_overlay", "cache_dir"])
+def test_a_recorded_description_cannot_have_timm_load_anything(tmp_path, name):
+    """A case may come from somebody else, and with it what it says of the model."""
+    pytest.importorskip("timm")
+    arguments = {"num_classes": 10, "in_channels": 3, "extra": {name: str(tmp_path / "evil.pth")}}
+    with pytest.raises(BadInput, match="never given"):
+        build_timm("resnet10t", arguments)

@@ -136,3 +136,16 @@ def test_truncation_and_other_archives(tmp_path: Path) -> None:
     assert "damaged" in refusal(path)
     write_tar(tmp_path / "other.tar", [("a/readme.md", b"text")])
     assert "no images in tar members" in refusal(tmp_path / "other.tar")
+
+
+@pytest.mark.parametrize("size", ["\u00b2", "9" * 5000, "-1"])
+def test_a_size_that_is_no_number_counts_as_not_said(tmp_path: Path, size: str) -> None:
+    image = png(np.full((4, 4, 3), 7, np.uint8))
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in (("x.png", image), ("x.cls", b"1")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.pax_headers = {"size": size}
+            archive.addfile(member, io.BytesIO(content))
+    dataset = open_dataset(tmp_path / "a.tar")
+    assert dataset.stored_bytes(0) == image

@@ -291,7 +291,11 @@ def _build(target: Any, state: Any) -> None:
 
 def _array(buffer: Any, kind: _Type, shape: Any, fortran: bool) -> NDArray[Any]:
     dtype = kind.dtype()
-    raw = buffer.encode("latin-1") if isinstance(buffer, str) else bytes(buffer)
+    if isinstance(buffer, str):
+        buffer = buffer.encode("latin-1")
+    if not isinstance(buffer, (bytes, bytearray)):  # of a number, bytes() would make so many zeros
+        raise ValueError("an array without bytes")
+    raw = bytes(buffer)
     sides = tuple(_of(side, int) for side in _of(shape, tuple))
     if any(side < 0 for side in sides) or math.prod(sides) * dtype.itemsize != len(raw):
         raise ValueError(f"an array declares {sides} and holds {len(raw):,} bytes")

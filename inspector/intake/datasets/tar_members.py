@@ -106,7 +106,7 @@ def members(descriptor: int, length: int) -> Iterator[TarMember | None]:
             else:
                 said = _records(extended)
                 name = said.get("path", name)
-                size = int(said["size"]) if said.get("size", "").isdigit() else size
+                size = _stated_size(said.get("size", ""), size)
             offset = following
             continue
         if kind in _REGULAR:
@@ -135,6 +135,12 @@ def _number(field: bytes) -> int:
         return int(text, 8) if text else 0
     except ValueError:
         raise DamagedTar("a number in a header is no number") from None
+
+
+def _stated_size(text: str, otherwise: int | None) -> int | None:
+    # isdigit() alone also takes superscripts, and any number of digits; int() takes neither.
+    plain = text.isascii() and text.isdigit() and len(text) <= 20
+    return int(text) if plain else otherwise
 
 
 def _name(header: bytes) -> str:

@@ -193,7 +193,7 @@ class _Machine:
 
     def __init__(self, followed: Followed, control: Control, budget: int) -> None:
         self.followed, self.control, self.budget = followed, control, budget
-        self.at = 0
+        self.at = self.copied = 0
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -272,10 +272,17 @@ class _Machine:
             if use is not None and called:
                 use.calls += 1
             if maker.path == "collections.OrderedDict":
+                self._pay_for(arguments[:1])
                 return _pairs(arguments)
         else:
             self.followed.indirect += 1
         return Made(maker, arguments)
+
+    def _pay_for(self, copied: tuple[Any, ...]) -> None:
+        """Count entries that are copied: one instruction may copy a table of any length again."""
+        self.copied += sum(len(part) for part in copied if type(part) in (dict, list, tuple))
+        if self.copied > self.budget:
+            raise PickleError("more copies of its tables than any model needs")
 
     def _do_reduce(self, _: None) -> None:
         args, maker = self._pop(), self._pop()
@@ -289,6 +296,7 @@ class _Machine:
         keywords, args, maker = self._pop(), self._pop(), self._pop()
         made = self._make(maker, args, called=False)
         if type(made) is Made and type(keywords) is dict:
+            self._pay_for((keywords,))
             made.items.update(keywords)
         self.stack.append(made)
 

@@ -13,6 +13,9 @@ from torch import nn
 
 from inspector.errors import BadInput
 
+_LOADING = ("checkpoint", "pretrained", "cache_dir")
+"""What the names of arguments begin with by which timm loads weights of its own choice."""
+
 EXTRA = "pip install 'inspector-forensics[timm]'"
 
 
@@ -82,12 +85,20 @@ def build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         ``num_classes`` and ``in_channels``; optionally ``extra``, other arguments of its class.
     """
     check_timm(name)
+    extra = dict(arguments.get("extra", {}))
+    if loads := sorted(key for key in extra if key.startswith(_LOADING)):
+        # A case, and so what it records of a model, may come from somebody else.
+        raise BadInput(
+            f"timm is never given the argument {loads[0]!r}.",
+            "It makes timm fetch or unpickle another file than the one that is examined.",
+            "Take it out of the model's description.",
+        )
     network: nn.Module = timm_module().create_model(
         name,
         pretrained=False,
         num_classes=arguments["num_classes"],
         in_chans=arguments["in_channels"],
-        **arguments.get("extra", {}),
+        **extra,
     )
     return network
 
