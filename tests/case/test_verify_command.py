@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from inspector import places
 from inspector.case import Case
 from inspector.cli import main
+from inspector.engine.client import process
+from inspector.engine.client.evidence import hash_evidence
 from inspector.export import export_case
 from inspector.intake.datasets import open_dataset
 
@@ -89,6 +91,25 @@ def _flip(path: Path, at: int) -> bytes:
 def _first(document: dict[str, Any]) -> tuple[str, str]:
     line = document["differences"][0]
     return line["part"], line["what"]
+
+
+def test_the_engine_that_hashes_never_gets_the_case_to_write_into(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On read-only media it could not even start there."""
+    given: list[Path] = []
+    begin = process.Engine.start
+
+    def start(engine: process.Engine) -> None:
+        given.append(engine.derived)
+        begin(engine)
+
+    monkeypatch.setattr(process.Engine, "start", start)
+    with Case.open(exported, read_only=True) as case:
+        assert all(one.sha256 == one.item.sha256 for one in hash_evidence(case, case.evidence()))
+    (scratch,) = given
+    assert not scratch.is_relative_to(exported)
+    assert not scratch.exists()
 
 
 def test_one_byte_of_the_journal_in_the_file_itself(exported: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,23 +51,25 @@ def hash_evidence(
             for item, _ in reachable
             for part in (*to_be_read(item.path), *map(Path, item.files))
         ]
-        engine = Engine(case.derived, on_event, read=read)
-        engine.start()
-        try:
-            asked = [
-                {"role": item.role, "path": item.path, "split": item.details.get("split")}
-                for item, _ in reachable
-            ]
-            number = engine.submit("digests", items=asked)
-            while True:
-                check()
-                try:
-                    rows = engine.wait(number, timeout=_LOOK)["items"]
-                    break
-                except TimeoutError:
-                    continue
-        finally:
-            engine.close(timeout=0.5)
+        # Hashing leaves nothing behind, and a case that is only read stays as it is.
+        with tempfile.TemporaryDirectory(prefix="inspector-") as scratch:
+            engine = Engine(Path(scratch), on_event, read=read)
+            engine.start()
+            try:
+                asked = [
+                    {"role": item.role, "path": item.path, "split": item.details.get("split")}
+                    for item, _ in reachable
+                ]
+                number = engine.submit("digests", items=asked)
+                while True:
+                    check()
+                    try:
+                        rows = engine.wait(number, timeout=_LOOK)["items"]
+                        break
+                    except TimeoutError:
+                        continue
+            finally:
+                engine.close(timeout=0.5)
         for (item, seen), row in zip(reachable, rows, strict=True):
             found[item.key] = Hashed(item, str(row["sha256"]), seen, str(row["why"]))
     return [found[item.key] for item in items]
