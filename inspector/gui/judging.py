@@ -15,6 +15,9 @@ from inspector.errors import InspectorError
 from inspector.gui.unsaved_acts import UnsavedActs
 from inspector.gui.view_state import ViewState
 
+CARRIERS = "trigger-search:carriers"
+"""Array of the samples that carry a trigger, bool per sample."""
+
 
 class Judging(ViewState):
     """Every act is one journal entry; one that the disk refuses is kept and offered again.
@@ -90,6 +93,21 @@ class Judging(ViewState):
     def tag_rows(self, rows: NDArray[Any], name: str, note: str = "") -> bool:
         """Put a tag on samples: one journal entry, one undo step."""
         source = self._means(rows)
+        return self._edit(rows, lambda case: case.tags.apply(rows, name, source=source, note=note))
+
+    def tag_carriers(self, name: str = "suspect") -> bool:
+        """Put a tag on all samples that carry the trigger that the data was searched for."""
+        case = self.case
+        if case is None or not case.has_array(CARRIERS):
+            return False
+        finding = case.findings().get(CARRIERS.partition(":")[0], {})
+        said = finding.get("parameters") or {}
+        rows = np.flatnonzero(np.asarray(case.array(CARRIERS)))
+        if not rows.size:
+            self.message.emit("info", "No sample carries this trigger; there is nothing to tag.")
+            return False
+        source = f"trigger search {said.get('trigger', '')}"
+        note = f"score > {said.get('threshold', '')}"
         return self._edit(rows, lambda case: case.tags.apply(rows, name, source=source, note=note))
 
     def propose_selection(self, name: str = "suspect") -> bool:

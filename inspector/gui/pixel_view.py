@@ -134,9 +134,14 @@ def resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
 
 def stamped(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], pattern: NDArray[np.uint8]
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    pattern: NDArray[np.uint8],
+    delta: NDArray[np.int16] | None = None,
 ) -> NDArray[np.uint8]:
-    """Return an image with a trigger put on it: (1 - m) x + m p, at the size of the mask.
+    """Return an image with a trigger put on it, at the size of the mask.
+
+    That is (1 - m) x + m p, or x + delta within 0..255 where the trigger is an added one.
 
     Parameters
     ----------
@@ -144,9 +149,12 @@ def stamped(
     mask : ndarray, shape (h, w, 1), uint8
         255 where the pattern replaces the image.
     pattern : ndarray, shape (h, w, 1 or 3), uint8
+    delta : ndarray, shape (h, w, 1 or 3), int16, optional
     """
     height, width = mask.shape[:2]
     under = resized(image, height, width).astype(np.float32)
+    if delta is not None and delta.shape[:2] == (height, width):
+        return np.clip(np.round(under + delta), 0, 255).astype(np.uint8)
     weight = mask[:, :, :1].astype(np.float32) / 255.0
     mixed = (1.0 - weight) * under + weight * resized(pattern, height, width)
     result: NDArray[np.uint8] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)

@@ -149,7 +149,7 @@ class SamplePanel(QWidget):
         pixels = to_pixels(image)
         mixed = None
         if pixels is not None and trigger.mask is not None and trigger.pattern is not None:
-            mixed = stamped(pixels, trigger.mask, trigger.pattern)
+            mixed = stamped(pixels, trigger.mask, trigger.pattern, trigger.delta)
         self._stamped.show_image(to_image(mixed), "no picture")
         self._picture.show_overlay(trigger.mask)
 

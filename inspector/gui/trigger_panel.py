@@ -23,16 +23,18 @@ from PySide6.QtWidgets import (
 
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
+from inspector.gui.jobs_panel import duration
 from inspector.gui.pixel_view import PixelView, as_pixels, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
+from inspector.gui.trigger_methods import DEFAULT, MethodBox
 from inspector.gui.trigger_plots import LONGEST, ClassBars, CurvePlot
 from inspector.gui.trigger_results import Trigger, as_number, triggers_of
+from inspector.gui.trigger_tools import TriggerTools
 from inspector.gui.workspace import Workspace
 
 CAVEAT = (
-    "A small mask that moves nearly every picture into one class suggests a backdoor; natural "
-    "features can do the same, and large, blended or warped triggers are missed. "
-    "Nothing found is no proof of absence."
+    "Nothing found is no proof of absence: clean-label and sinusoid backdoors escape every search. "
+    "A small mask that moves nearly every picture suggests one; natural features can do that too."
 )
 _INDEX = Qt.ItemDataRole.UserRole
 
@@ -48,6 +50,7 @@ class TriggerPanel(QWidget):
         self._shown = -1
         self._running = False
         self._paused = False
+        self._left = ""
         self._example: tuple[int, NDArray[np.uint8] | None] = (-1, None)
         self.classes = QListWidget(self)
         self.start = QPushButton("Start", self)
@@ -60,6 +63,8 @@ class TriggerPanel(QWidget):
         self.curves = CurvePlot(self)
         self.bars = ClassBars(self)
         self.measure = QComboBox(self)
+        self.method = MethodBox(self)
+        self.tools = TriggerTools(workspace, self)
         self.stack = EmptyOr(self, self._build())
         self.start.clicked.connect(self._on_start)
         self.pause.clicked.connect(self._on_pause)
@@ -67,6 +72,8 @@ class TriggerPanel(QWidget):
         self.classes.currentItemChanged.connect(self._on_class)
         self.classes.itemChanged.connect(self._offer)
         self.measure.activated.connect(self._show_bars)
+        self.method.activated.connect(self._on_method)
+        workspace.current_changed.connect(self._on_current)
         self.bars.clicked.connect(self.show_class)
         workspace.case_changed.connect(self._on_case)
         workspace.table_changed.connect(self._on_table)
@@ -85,6 +92,7 @@ class TriggerPanel(QWidget):
         self.measure.setToolTip("What is compared across classes")
         top = QHBoxLayout()
         top.setSpacing(6)
+        top.addWidget(self.method)
         ticks = (("All", self.tick_all), ("None", self.tick_none), ("Suspects", self.tick_suspects))
         for word, act in ticks:
             button = QPushButton(word, self)
@@ -115,6 +123,7 @@ class TriggerPanel(QWidget):
         column.setSpacing(3)
         column.addLayout(top)
         column.addWidget(split, 1)
+        column.addWidget(self.tools)
         column.addWidget(caveat)
         return holder
 
@@ -160,6 +169,8 @@ class TriggerPanel(QWidget):
         self._found, self._live, self._shown = {}, {}, -1
         self._running = self._paused = False
         self._fill_classes()
+        if self._workspace.case is not None:
+            self.method.choose_best(self._workspace.case)
         self._on_table({"triggers"})
 
     def _fill_classes(self) -> None:
@@ -194,10 +205,19 @@ class TriggerPanel(QWidget):
         if isinstance(names, set) and any(
             str(name).startswith(("trigger", "finding")) for name in names
         ):
-            self._found = {trigger.index: trigger for trigger in triggers_of(case)}
+            self.method.offer(case)
+            found = triggers_of(case, self.method.name)
+            self._found = {trigger.index: trigger for trigger in found}
         self._offer()
         self._show()
         self._show_bars()
+
+    def _on_method(self, _: object = None) -> None:
+        self._on_table({"triggers"})
+
+    def _on_current(self, _: object = None) -> None:
+        if not self._running and self.isVisible():
+            self._show()
 
     def _offer(self, _: object = None) -> None:
         self.start.setEnabled(not self._running and bool(self.ticked()))
@@ -216,11 +236,14 @@ class TriggerPanel(QWidget):
         pattern = None if trigger is None else trigger.pattern
         self.mask_view.show_image(to_image(mask), empty)
         self.pattern_view.show_image(to_image(pattern), empty)
-        example = self._sample_of_another_class()
+        example = self._example_pixels()
         mixed = None
-        if mask is not None and pattern is not None and example is not None:
-            mixed = stamped(example, mask, pattern)
+        if trigger and mask is not None and pattern is not None and example is not None:
+            mixed = stamped(example, mask, pattern, trigger.delta)
         self.stamp_view.show_image(to_image(mixed), empty)
+        views = {"mask": self.mask_view, "pattern": self.pattern_view, "stamped": self.stamp_view}
+        known = None if self._running else trigger
+        self.tools.use(known, {word: view.image for word, view in views.items()})
         if trigger is None:
             self.curves.show_course((), (), ())
             if not self._running:
@@ -243,13 +266,23 @@ class TriggerPanel(QWidget):
             words.append(f"success {trigger.success:.1%}{between}")
         if trigger.mask_l1 == trigger.mask_l1:
             words.append(f"mask {trigger.mask_l1:.1f} px")
+        moved, shuffled = trigger.controls
+        if moved == moved and shuffled == shuffled:
+            words.append(f"moved {moved:.0%}, shuffled {shuffled:.0%}")
         if trigger.anomaly == trigger.anomaly:
             known = trigger.threshold == trigger.threshold
             limit = f" (threshold {trigger.threshold:.1f})" if known else ""
             words.append(f"anomaly {trigger.anomaly:.1f}{limit}")
         if trigger.index in self._live and trigger.steps:
-            words.insert(1, f"step {trigger.steps[-1]:,.0f}")
+            words.insert(1, f"step {trigger.steps[-1]:,.0f}{self._left}")
         return " · ".join(words)
+
+    def _example_pixels(self) -> NDArray[np.uint8] | None:
+        """Return the current sample, or one of another class while there is none."""
+        current = self._workspace.current
+        pixels = to_pixels(self._workspace.thumbnail(current)) if current >= 0 else None
+        self.stamp_view.set_caption("on a sample" if pixels is None else f"on sample {current:,}")
+        return self._sample_of_another_class() if pixels is None else pixels
 
     def _sample_of_another_class(self) -> NDArray[np.uint8] | None:
         """Return a picture of another class than the one shown, the same every time."""
@@ -293,7 +326,9 @@ class TriggerPanel(QWidget):
 
     def _on_start(self) -> None:
         wanted = self.ticked()
-        if wanted and self._workspace.start_trigger(wanted):
+        method = self.method.name
+        settings = {} if method == DEFAULT else {"methods": [method]}
+        if wanted and self._workspace.start_trigger(wanted, **settings):
             self._live = {}
             self._set_running(True)
             self.state.setText(f"Searching {len(wanted)} class{'' if len(wanted) == 1 else 'es'} …")
@@ -308,12 +343,15 @@ class TriggerPanel(QWidget):
     def _on_stop(self) -> None:
         self._workspace.cancel_job()
         self.stop.setEnabled(False)
-        self.state.setText("Stopping … classes that are finished stay in the case.")
+        self.state.setText("Stopping … classes that are finished are not searched again.")
 
     def _on_event(self, event: dict[str, Any]) -> None:
         kind = event.get("event")
         if kind == "preview" and event.get("name") == "trigger":
             self._on_preview(event)
+        elif kind == "progress" and self._running:
+            left = event.get("seconds_left")
+            self._left = f", {duration(left)} left" if isinstance(left, int | float) else ""
         elif kind in ("paused", "resumed") and self._running:
             self._paused = kind == "paused"
             self._offer()
@@ -353,7 +391,8 @@ class TriggerPanel(QWidget):
             self._show()
 
     def _set_running(self, running: bool) -> None:
-        self._running, self._paused = running, False
+        self._running, self._paused, self._left = running, False, ""
+        self.method.setEnabled(not running)
         self._offer()
 
     def _on_class(self, item: QListWidgetItem | None, _: object = None) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.case import Case
 from inspector.errors import CaseError
-from inspector.gui.pixel_view import as_pixels
+from inspector.gui.pixel_view import MAX_SIDE, as_pixels
 
 _COLUMNS = 3
 """Of each round in a record: step, loss, success rate; more may follow."""
@@ -28,6 +28,10 @@ class Trigger:
     mask : ndarray, shape (h, w, 1), uint8, or None
         255 where the pattern replaces the picture.
     pattern : ndarray, shape (h, w, 1 or 3), uint8, or None
+    delta : ndarray, shape (h, w, 1 or 3), int16, or None
+        What an added trigger adds to a picture.
+    method : str
+        The search that found it.
     success : float
         Share of held-out samples that the trigger moves into the class, NaN when not measured.
     interval : tuple of float
@@ -39,6 +43,8 @@ class Trigger:
         on that counts for this number of classes.
     significant : bool
         Whether the search calls it a trigger.
+    controls : tuple of float
+        Success of the same pixels moved, and at random places.
     steps, losses, successes : ndarray
         The course of the search.
     """
@@ -52,19 +58,37 @@ class Trigger:
     anomaly: float = float("nan")
     threshold: float = float("nan")
     significant: bool = False
+    delta: NDArray[np.int16] | None = None
+    method: str = ""
+    controls: tuple[float, float] = (float("nan"), float("nan"))
     steps: tuple[float, ...] = ()
     losses: tuple[float, ...] = ()
     successes: tuple[float, ...] = ()
 
 
-def triggers_of(case: Case) -> list[Trigger]:
-    """Return the recorded triggers, one per class (the newest method's), in class order."""
-    found = {}
+def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
+    """Return the recorded triggers, one per class, in class order.
+
+    Parameters
+    ----------
+    case : Case
+    method : str, optional
+        Of this search alone; by default the most telling trigger of each class: one with a picture,
+        significant, unusual.
+    """
+    found: dict[int, Trigger] = {}
     for row in case.triggers():
         trigger = read_trigger(case, row)
-        if trigger is not None:
+        if trigger is None or method not in (None, trigger.method):
+            continue
+        if trigger.index not in found or _telling(trigger) > _telling(found[trigger.index]):
             found[trigger.index] = trigger
     return [found[index] for index in sorted(found)]
+
+
+def _telling(trigger: Trigger) -> tuple[bool, bool, float]:
+    anomaly = trigger.anomaly if trigger.anomaly == trigger.anomaly else float("-inf")
+    return trigger.mask is not None, trigger.significant, anomaly
 
 
 def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
@@ -84,8 +108,29 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         as_number(row.get("anomaly", row.get("anomaly_index"))),
         as_number(row.get("threshold")),
         bool(row.get("significant", False)),
+        _delta(case, row),
+        str(row.get("method", "")),
+        _controls(row),
         *_course(row),
     )
+
+
+def _delta(case: Case, row: Mapping[str, Any]) -> NDArray[np.int16] | None:
+    array = row.get("delta_array")
+    if not isinstance(array, str) or not case.has_array(array):
+        return None
+    try:
+        values = np.asarray(case.array(array))
+    except CaseError:
+        return None
+    good = values.dtype == np.int16 and values.ndim == 3 and values.shape[2] in (1, 3)
+    return values if good and max(values.shape[:2]) <= MAX_SIDE else None
+
+
+def _controls(row: Mapping[str, Any]) -> tuple[float, float]:
+    controls = row.get("controls")
+    controls = controls if isinstance(controls, Mapping) else {}
+    return as_number(controls.get("moved")), as_number(controls.get("shuffled"))
 
 
 def as_number(value: Any) -> float:

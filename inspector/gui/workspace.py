@@ -179,6 +179,14 @@ class Workspace(Judging):
         """Measure what an analysis would see in one class, in the background."""
         return self._start(lambda run: run.start_limits(label, verified=verified))
 
+    def start_carriers(self, trigger: str | None = None) -> bool:
+        """Search the data for samples that carry a trigger, in the background."""
+        return self._start(lambda run: run.start_carriers(trigger))
+
+    def start_stamp(self, rows: Sequence[int], trigger: str | None = None) -> bool:
+        """Put a trigger on samples and ask the network; the answers come as an event "stamped"."""
+        return self._start(lambda run: run.start_stamp(list(rows), trigger))
+
     def start_export(
         self,
         target: Path,

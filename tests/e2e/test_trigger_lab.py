@@ -21,8 +21,8 @@ Command = Callable[..., Any]
 FINDING = "trigger-search"
 
 
-def _valid(document: dict[str, Any]) -> dict[str, Any]:
-    schema = json.loads((resources() / "schema" / "trigger.schema.json").read_text())
+def _valid(document: dict[str, Any], name: str = "trigger") -> dict[str, Any]:
+    schema = json.loads((resources() / "schema" / f"{name}.schema.json").read_text())
     jsonschema.validate(document, schema)
     return document
 
@@ -96,7 +96,7 @@ def test_stamped_examples_are_pictures_in_a_new_folder(
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document == json.loads((tmp_path / "out" / "stamp.json").read_text())
-    assert len(document["examples"]) == 5
+    assert len(_valid(document, "stamp")["examples"]) == 5
     mask = np.asarray(Image.open(tmp_path / "out" / "mask.png"))
     pattern = np.asarray(Image.open(tmp_path / "out" / "pattern.png"))
     assert mask.shape == pattern.shape[:2]

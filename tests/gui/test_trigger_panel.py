@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted_case import NAMES, TARGET, copy_planted, plant_trigger
+from PIL import Image
+from planted_case import NAMES, TARGET, copy_planted, plant_trigger, put_array
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from inspector.gui.pixel_view import stamped
 from inspector.gui.trigger_panel import CAVEAT, TriggerPanel
 from inspector.gui.workspace import Workspace
 
@@ -163,3 +165,117 @@ def test_recorded_triggers_are_compared(
 
 def test_caveat_does_not_acquit() -> None:
     assert "no proof of absence" in CAVEAT
+
+
+def test_the_chosen_search_is_asked_for_and_its_results_are_shown(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(space, "start_trigger", lambda classes, **more: asked.append(more) or True)
+    plant_trigger(space.case)
+    space.table_changed.emit({"triggers"})
+    assert panel.bars._bars.opts["height"].size == len(NAMES)
+    panel.method.choose("blended")
+    panel.method.activated.emit(panel.method.currentIndex())
+    assert panel.bars._bars.opts["height"].size == 0
+    qtbot.mouseClick(panel.start, Qt.MouseButton.LeftButton)
+    assert asked == [{"methods": ["blended"]}]
+
+
+def test_a_case_opens_with_the_search_that_found_most(qtbot: QtBot, space: Workspace) -> None:
+    plant_trigger(space.case)
+    space.case.record_trigger(TARGET, "white", {"mask_l1": 1.0, "significant": False})
+    shown = TriggerPanel(space)
+    qtbot.addWidget(shown)
+    assert shown.method.name == "neural-cleanse"
+    assert shown.method.findData("white") >= 0
+
+
+def test_the_overlay_goes_on_the_current_sample(panel: TriggerPanel, space: Workspace) -> None:
+    plant_trigger(space.case)
+    space.table_changed.emit({"triggers"})
+    panel.show_class(TARGET)
+    space.select([17], "new", "keys", 17)
+    assert "17" in panel.stamp_view.accessibleName()
+    before = space.thumbnail(17).pixelColor(2, 2)
+    assert panel.stamp_view.image.pixelColor(2, 2) == before
+    assert panel.stamp_view.image.pixelColor(25, 25).red() == 255
+
+
+def test_carriers_are_searched_for_told_and_tagged_in_one_act(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(space, "start_carriers", lambda name: asked.append(name) or True)
+    tools = panel.tools
+    assert not tools.search.isEnabled()
+    plant_trigger(space.case)
+    space.table_changed.emit({"triggers"})
+    panel.show_class(TARGET)
+    qtbot.mouseClick(tools.search, Qt.MouseButton.LeftButton)
+    assert asked == [f"{TARGET}:neural-cleanse"]
+    assert not tools.tag.isEnabled()
+    carriers = np.zeros(space.case.n, bool)
+    carriers[[3, 7, 11]] = True
+    put_array(space.case, "trigger-search:carriers", carriers)
+    space.case.record_finding(
+        "trigger-search",
+        {
+            "title": "Carriers",
+            "verdict": "medium",
+            "carriers": 3,
+            "parameters": {"trigger": asked[0], "threshold": 0.5},
+        },
+    )
+    space.table_changed.emit({"finding:trigger-search"})
+    assert tools.said.text().startswith("3 samples carry")
+    qtbot.mouseClick(tools.tag, Qt.MouseButton.LeftButton)
+    assert np.flatnonzero(space.case.tags.mask("suspect")).tolist() == [3, 7, 11]
+    (reason,) = space.case.tags.reasons([3])[3]
+    assert reason.source == f"trigger search {asked[0]}"
+    assert space.undo()
+    assert not space.case.tags.mask("suspect").any()
+
+
+def test_answers_before_and_after_are_put_into_words(panel: TriggerPanel, space: Workspace) -> None:
+    row = {
+        "index": 17,
+        "before": [1, 0.98],
+        "after": [TARGET, 0.99],
+        "belief": [0.01, 0.99],
+        "without": 0.01,
+        "transplant": 0.0,
+    }
+    space.job_event.emit({"event": "stamped", "rows": [row]})
+    said = panel.tools.said.text()
+    assert "car 98% → with trigger ship 99%" in said
+    assert "pasted elsewhere" in said
+    space.job_event.emit({"event": "stamped", "rows": [{"before": "x", "after": [99, 1]}]})
+    assert "?" in panel.tools.said.text()
+
+
+def test_mask_pattern_and_stamped_sample_are_saved(
+    panel: TriggerPanel, space: Workspace, tmp_path: Path
+) -> None:
+    plant_trigger(space.case)
+    space.table_changed.emit({"triggers"})
+    panel.show_class(TARGET)
+    written = panel.tools.save_to(tmp_path / "ship.png")
+    assert [path.name for path in written] == [
+        "ship-mask.png",
+        "ship-pattern.png",
+        "ship-stamped.png",
+    ]
+    mask = np.asarray(Image.open(written[0]).convert("L"))
+    assert mask.shape == (28, 28)
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_an_added_trigger_is_added(panel: TriggerPanel) -> None:
+    image = np.full((4, 4, 1), 250, np.uint8)
+    mask, pattern = np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4, 1), np.uint8)
+    delta = np.full((4, 4, 1), 20, np.int16)
+    delta[0] = -30
+    mixed = stamped(image, mask, pattern, delta)
+    assert mixed[0, 0, 0] == 220
+    assert mixed[3, 3, 0] == 255

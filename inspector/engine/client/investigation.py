@@ -229,8 +229,14 @@ class Investigation:
         self._start("carriers", lambda: self.search_carriers(trigger))
 
     def start_stamp(self, rows: Sequence[int], trigger: str | None = None) -> None:
-        """Put a trigger on samples in the background; an event "stamped" has what `stamp` returns."""
-        self._start("stamp", lambda: self._emit({"event": "stamped", **self.stamp(rows, trigger)}))
+        """Put a trigger on samples in the background; an event "stamped" has the answers."""
+
+        def work() -> None:
+            found = self.stamp(rows, trigger)
+            answers = {name: found[name] for name in ("trigger", "target", "rows")}
+            self._emit({"event": "stamped", **answers})
+
+        self._start("stamp", work)
 
     # ---- limits ---------------------------------------------------------------------------------
 
