@@ -19,6 +19,6 @@ def show_about(parent: QWidget) -> None:
     box.setText(f"Inspector {__version__}")
     box.setInformativeText(
         "A forensic inspector for poisoned training data and backdoored image classifiers.\n\n"
-        + environment_line()
+        + environment_line().partition(" · ")[2]
     )
     box.exec()

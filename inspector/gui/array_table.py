@@ -255,6 +255,9 @@ def count(value: Any) -> str:
     return f"{int(value):,}"
 
 
-def tooltip(text: str) -> str:
-    """Return text for a tooltip: Qt guesses at markup there, so it is escaped and wrapped."""
-    return f"<p>{html.escape(plain(text, 2000))}</p>"
+def tooltip(*lines: str) -> str:
+    """Return lines for a tooltip: Qt guesses at markup there, so they are escaped and wrapped.
+
+    What evidence says stays on the line that it was given: a line break in it is shown as such.
+    """
+    return "<p>" + "<br>".join(html.escape(plain(line, 2000)) for line in lines if line) + "</p>"

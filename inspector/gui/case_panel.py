@@ -116,13 +116,13 @@ class CasePanel(QWidget):
             line = self._add(group, text, item.sha256[:8])
             look = self._workspace.evidence.of(item)
             state = "unchanged" if look is None else look.state
-            tip = f"{item.role}: {item.path}\nSHA-256 {item.sha256}\n{item.size:,} bytes"
+            tip = [f"{item.role}: {item.path}", f"SHA-256 {item.sha256}", f"{item.size:,} bytes"]
             if item.role == "model":
-                tip += recognised(case.get("model", None) or {})
+                tip += recognised(case.get("model", None) or {}).split("\n")
             if look is not None and look.why:
-                tip += f"\n{state.capitalize()}: {look.why}"
+                tip.append(f"{state.capitalize()}: {look.why}")
             for column in (0, 1):
-                line.setToolTip(column, tooltip(tip))
+                line.setToolTip(column, tooltip(*tip))
             line.setData(0, _COPY, item.sha256)
             if state != "unchanged":
                 line.setText(1, "changed!" if state == "changed" else state)
@@ -137,7 +137,7 @@ class CasePanel(QWidget):
         for fact in facts_of(contents) if contents else ():
             line = self._add(above, fact.text, fact.value)
             for column in (0, 1):
-                line.setToolTip(column, tooltip(fact.tip))
+                line.setToolTip(column, tooltip(*fact.tip.split("\n")))
             if fact.verdict != "none":
                 line.setForeground(0, QBrush(QColor(theme.VERDICT_COLOURS[fact.verdict])))
             else:
@@ -167,8 +167,8 @@ class CasePanel(QWidget):
             said = finding.get("verdict", "none") if status == "done" else status
             line = self._add_verdict(group, finding.get("title") or detector, said, detector)
             reason = finding.get("reason") or "  ".join(map(str, finding.get("caveats") or []))
-            if reason:
-                line.setToolTip(0, tooltip(str(reason)))
+            # On a small screen the title is cut short.
+            line.setToolTip(0, tooltip(line.text(0), str(reason)))
         for trigger in triggers_of(case):
             if trigger.significant:
                 name = self._class_name(case, trigger.index)

@@ -13,4 +13,8 @@ def chip(colour: str) -> QIcon:
     pixmap = QPixmap(int(_SIDE * _RATIO), int(_SIDE * _RATIO))
     pixmap.fill(QColor(colour))
     pixmap.setDevicePixelRatio(_RATIO)
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    # The colour is what it says: greyed out or mixed with a selection it would say another thing.
+    for mode in (QIcon.Mode.Disabled, QIcon.Mode.Selected):
+        icon.addPixmap(pixmap, mode)
+    return icon

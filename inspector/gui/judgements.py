@@ -37,8 +37,8 @@ def fill_proposals(
         line = QTreeWidgetItem(group, [text, f"{proposal.count:,}"])
         line.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         line.setIcon(0, chip(colours.get(proposal.tag, "#888888")))
-        tip = f"{text}\n{plain(proposal.note, 300)}\nRight-click to accept or reject."
-        line.setToolTip(0, tooltip(tip))
+        note = plain(proposal.note, 300)
+        line.setToolTip(0, tooltip(text, note, "Right-click to accept or reject."))
         line.setData(0, JUDGED, proposal.number)
         line.setData(0, ACT, partial(_select_proposal, workspace, proposal.number, select))
 
@@ -54,8 +54,8 @@ def fill_notes(group: QTreeWidgetItem, workspace: Workspace, case: Case, select:
         line.setData(0, ACT, lambda held: select(_mask(workspace, rows), held))
     for note in case.notes.on_case()[-_SHOWN:]:
         line = QTreeWidgetItem(group, [plain(note.text, 120), note.time[:10]])
-        said = f"{plain(note.user, 40)}, {note.time}\n{plain(note.text, 1000)}"
-        line.setToolTip(0, tooltip(said))
+        said = f"{plain(note.user, 40)}, {note.time}"
+        line.setToolTip(0, tooltip(said, plain(note.text, 1000)))
     line = QTreeWidgetItem(group, ["Write a note …", ""])
     line.setForeground(0, group.treeWidget().palette().placeholderText())
     line.setData(0, ACT, lambda _held: _ask_note(group, workspace))

@@ -80,7 +80,7 @@ def facts_of(case: Case, table: SampleTable, row: int, note: str = "") -> list[F
     ):
         digest = _digest(case, row, array)
         if digest:
-            facts.append(Fact(name, f"{digest[:16]}…", f"{digest}\n{tip}"))
+            facts.append(Fact(name, f"{digest[:16]}…", f"{digest} — {tip}"))
     return facts
 
 

@@ -98,7 +98,12 @@ class StartPage(QWidget):
         column.addWidget(_words(environment_line(), muted=True, size_step=-1))
         outer = QVBoxLayout(self)
         outer.addStretch(1)
-        outer.addWidget(card, 0, Qt.AlignmentFlag.AlignHCenter)
+        # Aligned in one column, the card would get the height that its lines need when they are wide.
+        across = QHBoxLayout()
+        across.addStretch(1)
+        across.addWidget(card)
+        across.addStretch(1)
+        outer.addLayout(across)
         outer.addStretch(1)
         self.refresh()
 

@@ -251,6 +251,8 @@ def test_what_the_model_file_contains_is_listed_below_it(
     assert lines[-1][0] == "… and 32 more names"
     assert not any("FloatStorage" in text for text, _ in lines)
     assert "<b>" not in model.child(4).toolTip(0)
+    assert "system<br>Named 1 times" in model.child(4).toolTip(0).replace("&lt;b&gt;", "")
+    assert "⟨0A⟩" not in model.toolTip(0)
 
 
 def test_the_model_says_what_it_was_taken_for_as_plain_text() -> None:

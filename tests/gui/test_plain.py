@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from inspector.gui.array_table import tooltip
 from inspector.gui.plain import plain
 
 
@@ -27,3 +28,8 @@ def test_invisible_characters_are_written_out(given: object, shown: str) -> None
 def test_long_names_are_cut() -> None:
     assert plain("a" * 1000, 20) == "a" * 19 + "…"
     assert len(plain("\u202e" * 1000, 20)) == 20
+
+
+def test_a_tooltip_has_lines_but_evidence_cannot_begin_one() -> None:
+    shown = tooltip("model: a\nSHA-256 forged", "SHA-256 <b>true</b>", "")
+    assert shown == "<p>model: a⟨0A⟩SHA-256 forged<br>SHA-256 &lt;b&gt;true&lt;/b&gt;</p>"
