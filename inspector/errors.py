@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class InspectorError(Exception):
     """A failure that a person can act on.
@@ -27,13 +30,33 @@ class InspectorError(Exception):
         self.what, self.why, self.fix = what, why, fix
         super().__init__(" ".join(part for part in (what, why, fix) if part))
 
-    def as_message(self) -> dict[str, str]:
+    def as_message(self) -> dict[str, Any]:
         """Return the parts under stable names, for the engine's protocol."""
         return {"kind": type(self).__name__, "what": self.what, "why": self.why, "fix": self.fix}
 
 
 class BadInput(InspectorError):
     """Evidence or an argument that cannot be used."""
+
+
+class RefusedFile(BadInput):
+    """A file of the evidence that was looked into and is not used.
+
+    Attributes
+    ----------
+    seen : dict
+        What was seen of it, for the case to keep: plain values.
+    """
+
+    def __init__(
+        self, what: str, why: str = "", fix: str = "", seen: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(what, why, fix)
+        self.seen = dict(seen or {})
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the parts, and what was seen."""
+        return {**super().as_message(), "seen": self.seen}
 
 
 class CaseError(InspectorError):
@@ -55,11 +78,15 @@ class EngineStopped(InspectorError):
     exit_code = 3
 
 
-def from_message(message: dict[str, str]) -> InspectorError:
+def from_message(message: Mapping[str, Any]) -> InspectorError:
     """Rebuild an error that crossed the engine's border; an unknown kind becomes the root class."""
+    what, why, fix = (str(message.get(part, "")) for part in ("what", "why", "fix"))
+    if message.get("kind") == RefusedFile.__name__:
+        seen = message.get("seen")
+        return RefusedFile(what, why, fix, seen if isinstance(seen, Mapping) else None)
     kinds = {
         kind.__name__: kind
         for kind in (InspectorError, BadInput, CaseError, Cancelled, EngineStopped)
     }
     kind = kinds.get(str(message.get("kind")), InspectorError)
-    return kind(*(str(message.get(part, "")) for part in ("what", "why", "fix")))
+    return kind(what, why, fix)

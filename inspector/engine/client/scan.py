@@ -16,11 +16,12 @@ from inspector.case import Case
 from inspector.case.array_files import write_array
 from inspector.engine.client.audit import verified_codes
 from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.refused import keep_refused
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.spec_file import record_spec
 from inspector.engine.client.told_evidence import check_told
 from inspector.engine.client.verified import read_ids, rows_of
-from inspector.errors import BadInput
+from inspector.errors import BadInput, RefusedFile
 from inspector.intake.models.spec import read_spec
 from inspector.intake.signature import signature_beside
 
@@ -138,14 +139,18 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     recorded = {item.role: item for item in case.evidence()}
     # From before it is read: a change while it is hashed will be noticed at the next look.
     seen = {role: item.fingerprint() for role, item in recorded.items() if role != "verified"}
-    result = run(
-        "intake",
-        model=str(options.model),
-        data=str(options.data),
-        reference=str(options.reference) if options.reference else None,
-        choice=choice,
-        split=options.split,
-    )
+    try:
+        result = run(
+            "intake",
+            model=str(options.model),
+            data=str(options.data),
+            reference=str(options.reference) if options.reference else None,
+            choice=choice,
+            split=options.split,
+        )
+    except RefusedFile as error:
+        keep_refused(case, Path(options.model), error)
+        raise
     check_told(result["evidence"], options)
     for item in result["evidence"]:
         before = recorded.get(item["role"])

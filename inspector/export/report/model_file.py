@@ -15,11 +15,14 @@ def model_file(case: Case) -> dict[str, Any]:
     -------
     dict
         ``contents`` (`FileContents.as_dict` of `inspector.intake.models.contents`; None when it was
-        not looked into) and ``signature`` (see `inspector.intake.signature`; None when
-        none lies beside the model or the case was made before they were read).
+        not looked into), ``signature`` (see `inspector.intake.signature`; None when
+        none lies beside the model or the case was made before they were read) and ``refused``:
+        files that were given as the model and not used, with name, path, sha256, size, container,
+        reason and contents.
     """
     contents = case.get("contents") or (case.get("model") or {}).get("contents")
     return {
         "contents": contents if isinstance(contents, Mapping) else None,
         "signature": case.get("signature") or None,
+        "refused": list(case.kept("model refused").values()),
     }

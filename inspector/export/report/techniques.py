@@ -40,7 +40,7 @@ def facts_of(
     tags : mapping of str to int
         Number of samples by tag.
     model_file : mapping
-        ``contents`` and ``signature`` as the report has them.
+        ``contents``, ``signature`` and ``refused`` as the report has them.
     exported : bool
         Whether a cleaned dataset was written.
     """
@@ -49,13 +49,16 @@ def facts_of(
     contents, signature = model_file.get("contents") or {}, model_file.get("signature") or {}
     notes = " ".join(scan["dataset"]["notes"]).lower()
     verdict = signature.get("comparison")
+    files = [contents, *((row["contents"] or {}) for row in model_file.get("refused") or ())]
     holds = {
         "class-verdict": any(row["verdict"] in _GRAVE for row in scan["classes"]),
         "trigger-found": found,
         "tagged-poison": poison,
         "tagged-poison-and-trigger": poison and found,
-        "file-runs-code": contents.get("verdict") == "commands",
-        "file-malformed": bool(contents.get("anomalies") or contents.get("checksum_errors")),
+        "file-runs-code": any(file.get("verdict") == "commands" for file in files),
+        "file-malformed": any(
+            file.get("anomalies") or file.get("checksum_errors") for file in files
+        ),
         "links-in-data": "link" in notes.split() or "links" in notes.split(),
         "signature-differs": verdict == "differ",
         "signature-matches": verdict == "match",

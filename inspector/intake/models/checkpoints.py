@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from inspector.api import Control
-from inspector.errors import BadInput
+from inspector.errors import BadInput, RefusedFile
 from inspector.intake.models.archives import MAX_PICKLE, Archive, check_archive
 from inspector.intake.models.contents import (
     FileContents,
@@ -140,7 +140,9 @@ def read_checkpoint(
                 "Correct [weights] select in the spec.",
             )
     if table is None:
-        raise _refusal(found, contents, kind, name)
+        refusal = _refusal(found, contents, kind, name)
+        seen = {"contents": contents.as_dict()}
+        raise RefusedFile(refusal.what, refusal.why, refusal.fix, seen)
     if archive is not None and found.programs:
         table.layers = layers_of_program(table.layers, operations(archive), table.classes)
     notes = _notes(contents, table, kind)

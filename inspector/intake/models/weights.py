@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inspector.api import Control
-from inspector.errors import BadInput
+from inspector.errors import BadInput, RefusedFile
 from inspector.intake.hashing import read_hashing
 from inspector.intake.models.checkpoints import read_checkpoint
 from inspector.intake.models.contents import FileContents
@@ -109,7 +109,19 @@ def read_file(path: Path, control: Control | None = None, select: str | None = N
 def read_part(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
     """Read one file of a model that can lie in several; it need not hold whole layers."""
     with read_hashing(path, MAX_BYTES, control) as (content, digest):
-        weights = _parsed(content, path.name, control, select)
+        try:
+            weights = _parsed(content, path.name, control, select)
+        except BadInput as error:
+            # A file that is not used is evidence all the same: which one it was, and what it holds.
+            seen = {
+                "name": path.name,
+                "sha256": digest.result().sha256,
+                "size": len(content),
+                "container": sniff(content),
+                "contents": None,
+                **(error.seen if isinstance(error, RefusedFile) else {}),
+            }
+            raise RefusedFile(error.what, error.why, error.fix, seen) from None
         return replace(weights, sha256=digest.result().sha256)
 
 
