@@ -17,6 +17,7 @@ _COMMANDS = {
     "scan": "scan",
     "audit": "audit",
     "limits": "limits",
+    "drill": "drill",
     "ranking": "results",
     "trigger": "trigger",
     "stamp": "trigger",

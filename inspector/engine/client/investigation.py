@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
+from inspector.engine.client import drill as drills
 from inspector.engine.client import placing, triggers
 from inspector.engine.client import scan as steps
 from inspector.engine.client.answers import understood
@@ -256,6 +257,28 @@ class Investigation:
     def start_limits(self, label: int, **settings: Any) -> None:
         """Measure the limits of one class in the background."""
         self._start("limits", lambda: self.limits(label, **settings))
+
+    # ---- drill ----------------------------------------------------------------------------------
+
+    def drill(self, plans: Sequence[drills.DrillPlan]) -> list[str]:
+        """Plant attacks in copies and see whether they are found; see `drill.measure`."""
+        options = drills.exercised(self.case, {plan.target for plan in plans})
+        settle_doubts(self.case, self._on_engine_event)
+        self.case.watch.refuse_changed()
+        options.check(self.case.path)
+        self._begin("drill")
+        try:
+            self._open_engine(options)
+            return drills.measure(self.case, self._run, options, plans, self._emit)
+        except InspectorError as error:
+            self._journal_end("drill", error)
+            raise
+        finally:
+            self._end()
+
+    def start_drill(self, plans: Sequence[drills.DrillPlan]) -> None:
+        """Run drills in the background."""
+        self._start("drill", lambda: self.drill(plans))
 
     # ---- one job at a time ----------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ JOBS: dict[str, Job] = {
         "carriers",
         "stamp",
         "methods",
+        "drill",
         "catalogue",
         "demo",
         "digests",

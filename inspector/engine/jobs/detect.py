@@ -56,7 +56,7 @@ def run(
     assessed = np.asarray(signals.pop("assessed"))
     labels = np.asarray(signals.pop("labels"))
     entries = discover([places.bundled_plugins(), places.user_plugins()])
-    chosen = _choose(entries, detectors)
+    chosen = chosen_detectors(entries, detectors)
     outcome = run_detectors(
         signals,
         labels,
@@ -108,7 +108,7 @@ def _can_be_kept(detector: str, kind: str, values: Any) -> bool:
     )
 
 
-def _choose(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
+def chosen_detectors(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
     """Return what to run: the default set, exactly those named, or the set and those with a plus."""
     ready = {entry.info.id: entry for entry in entries if entry.status == "ready"}
     usual = [name for name, e in ready.items() if e.info.by_default and not e.info.passes]

@@ -1,0 +1,89 @@
+"""What drills measured, as other programs and people read it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from inspector.case.canonical import valid_unicode
+from inspector.case.folder import Case
+
+SCHEMA = "inspector/drill/1"
+
+_MEASURED = (
+    *("success", "accuracy", "accuracy_before", "auroc", "tpr_at_1", "target_rank", "verdict"),
+    *("found", "planted", "covers", "trials", "held_out", "seconds"),
+)
+_COLUMNS = (
+    *("attack", "target_name", "size", "opacity", "rate", "learning_rate", "architecture"),
+    *("epochs", "images", "seed"),
+)
+
+CAVEATS = (
+    "The held-out pictures were kept out of this training; the case's own model may have seen them.",
+    "Poison that was in the data before counts as not planted here.",
+)
+
+
+def drill_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return drills of a case, all without ``keys``, as ``drill --json`` prints them."""
+    kept, names = case.kept("drill"), case.class_names
+    found = {row["index"]: row for row in (case.get("outcome") or {}).get("classes", [])}
+    drills = []
+    for key in kept if keys is None else keys:
+        one, target = kept[key], int(kept[key]["settings"]["target"])
+        caveats = list(CAVEATS)
+        if found.get(target, {}).get("verdict") in ("medium", "high"):
+            caveats.append(
+                "The target class stood out in the scan before anything was planted: that it stands "
+                "out here proves little."
+            )
+        drills.append(
+            {
+                "key": key,
+                "attack": one["attack"],
+                "clean_label": one["clean_label"],
+                "target": target,
+                "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
+                "settings": one["settings"],
+                "parameters": one["parameters"],
+                "budget": one["budget"],
+                **{name: one[name] for name in _MEASURED},
+                "caveats": caveats,
+            }
+        )
+    return {"schema": SCHEMA, "drills": drills}
+
+
+def drill_sentence(drill: Mapping[str, Any]) -> str:
+    """Put one drill into words."""
+    success = drill["success"]
+    works = "could not be tried" if success is None else f"works on {success:.0%} of the pictures"
+    rank = "no rank" if drill["target_rank"] is None else f"rank {drill['target_rank']}"
+    end = (
+        "This scan would have found it."
+        if drill["found"]
+        else "This scan would not have pointed at it."
+    )
+    return (
+        f"The planted {drill['attack']} {works} shown to the model, which gets {drill['accuracy']:.1%} "
+        f"of the held-out pictures right. Planted samples: AUROC {drill['auroc']:.3f}, "
+        f"{drill['tpr_at_1']:.0%} found at 1 % false positives; class {drill['target_name']}: {rank}, "
+        f"verdict {drill['verdict']}. {end}"
+    )
+
+
+def write_drill_csv(drills: Sequence[Mapping[str, Any]], file: TextIO) -> None:
+    """Write one line for each drill: settings, then what was measured."""
+    writer = csv.writer(file)
+    writer.writerow((*_COLUMNS, *_MEASURED))
+    for drill in drills:
+        known = {**drill["settings"], **drill}
+        cells = [known[name] for name in (*_COLUMNS, *_MEASURED)]
+        writer.writerow("" if cell is None else _harmless(cell) for cell in cells)
+
+
+def _harmless(cell: object) -> object:
+    """Keep the name of a class from being taken for a formula by a spreadsheet."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell

@@ -1,0 +1,296 @@
+"""One drill: plant an attack in a copy of the data, let a copy of the model learn it, and look."""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from inspector.api import Control
+from inspector.detectors import Entry, Outcome, run_detectors
+from inspector.drill.attack import Attack, Labels, Pixels
+from inspector.drill.detectability import FOUND_VERDICTS, auroc, class_rank, found_at
+from inspector.drill.families import FAMILIES, Setting
+from inspector.drill.pixel_network import PixelNetwork, pixels_of
+from inspector.drill.planted_data import PlantedData
+from inspector.drill.training import Course, train_network
+from inspector.errors import BadInput
+from inspector.intake.models import SuspectModel
+from inspector.intake.models.tracing import trace
+
+OWN, PLAIN, RESIDUAL = "own", "plain-cnn", "resnet"
+ARCHITECTURES = (OWN, PLAIN, RESIDUAL)
+"""A copy of the case's model, fine-tuned; or a small network, trained from nothing."""
+
+HELD_OUT = 0.2
+"""Share of the pictures that is kept to measure on."""
+
+_SIGNALS = ("logits", "activations", "predicted", "loss", "thumbnails", "pixel_sha256")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a drill does.
+
+    Attributes
+    ----------
+    attack : str
+        See `families.FAMILIES`.
+    size, opacity, place
+        See `families.Setting`.
+    rate : float
+        Share of the training pictures that is poisoned.
+    target : int
+    architecture : str
+        One of `ARCHITECTURES`.
+    epochs, batch, learning_rate
+        Of the training, see `Course`.
+    seed : int
+    """
+
+    attack: str
+    rate: float
+    target: int
+    size: int | None = None
+    opacity: float | None = None
+    place: str = "upper-left"
+    architecture: str = OWN
+    epochs: int = 5
+    batch: int = 32
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+def exercise(
+    suspect: SuspectModel,
+    images: Pixels,
+    labels: Labels,
+    class_names: Sequence[str],
+    plan: Plan,
+    *,
+    entries: Sequence[Entry],
+    folder: Path,
+    control: Control | None = None,
+) -> dict[str, Any]:
+    """Plant, train, scan, and return what was measured.
+
+    Parameters
+    ----------
+    suspect : SuspectModel
+        Stays as it is.
+    images : ndarray, shape (n, H, W, C), uint8
+        Of the network's size, RGB or grey; stay as they are.
+    labels : ndarray, shape (n,), integer
+    class_names : sequence of str
+    plan : Plan
+    entries : sequence of Entry
+        Detectors to run.
+    folder : Path
+        Signals lie in a temporary folder below it meanwhile.
+    control : Control, optional
+
+    Returns
+    -------
+    dict
+        parameters, planted, covers, budget, success, accuracy, accuracy_before, auroc, tpr_at_1,
+        target_rank, verdict, found, seconds.
+
+    Raises
+    ------
+    BadInput
+        An attack that is not there, or does not fit these pictures.
+    Cancelled
+        By ``control``.
+    """
+    control, begun = control or Control(), time.perf_counter()
+    random = np.random.default_rng(plan.seed)
+    order = random.permutation(len(labels))
+    share = round(HELD_OUT * len(labels))
+    held, kept = np.sort(order[:share]), np.sort(order[share:])
+    own = replace(
+        suspect,
+        network=copy.deepcopy(suspect.network).eval(),
+        preprocess=replace(suspect.preprocess, fit="none"),
+    )
+    attack = _attack(plan, own, images[held], labels[held], control)
+    control.progress("Drill: planting", 0, 1, plan.attack)
+    planted = attack.plant(images[kept], labels[kept], plan.target, plan.rate, random)
+    control.progress("Drill: planting", 1, 1, f"{len(planted.rows)} of {len(kept)} pictures")
+    learner, epochs = _learner(own, plan)
+    budget = {
+        "images": len(kept),
+        "epochs": epochs,
+        "seconds": _estimate(learner, planted.images, planted.labels, plan.batch, epochs),
+    }
+    control.log(
+        f"Drill: {plan.attack} on {len(planted.rows)} of {len(kept):,} pictures, target "
+        f"{class_names[plan.target]}: {epochs} epochs, about {budget['seconds']:.0f} s of training."
+    )
+    before = _view(own, control).answers(images[held]) == labels[held]
+    train_network(
+        learner.network,
+        planted.images,
+        planted.labels,
+        course=Course(epochs, plan.batch, plan.learning_rate),
+        normalise=learner.preprocess.normalise,
+        seed=plan.seed,
+        control=control,
+    )
+    view = _view(learner, control)
+    shown, wanted = attack.trials(images[held], labels[held], plan.target)
+    outcome = _scan(
+        learner, planted.images, planted.labels, class_names, entries, folder, plan.seed, control
+    )
+    flags = np.zeros(len(kept), bool)
+    flags[planted.rows] = True
+    led_to = np.unique(planted.labels[planted.rows])
+    rank = class_rank(outcome.classes, led_to)
+    verdicts = [row["verdict"] for row in outcome.classes if row["index"] in led_to]
+    verdict = next((name for name in ("high", "medium", "low") if name in verdicts), "none")
+    return {
+        "attack": attack.name,
+        "clean_label": attack.clean_label,
+        "parameters": attack.parameters,
+        "planted": len(planted.rows),
+        "covers": len(planted.covers),
+        "held_out": len(held),
+        "trials": len(wanted),
+        "budget": budget,
+        "success": float((view.answers(shown) == wanted).mean()) if len(wanted) else None,
+        "accuracy": float((view.answers(images[held]) == labels[held]).mean()),
+        "accuracy_before": float(before.mean()),
+        "auroc": auroc(outcome.combined, flags),
+        "tpr_at_1": found_at(outcome.combined, flags),
+        "target_rank": rank,
+        "verdict": verdict,
+        "found": rank == 1 and verdict in FOUND_VERDICTS,
+        "seconds": time.perf_counter() - begun,
+    }
+
+
+def _view(model: SuspectModel, control: Control) -> PixelNetwork:
+    return PixelNetwork(
+        model.network, model.preprocess.normalise, head=model.head, check=control.check
+    )
+
+
+def _attack(
+    plan: Plan, own: SuspectModel, images: Pixels, labels: Labels, control: Control
+) -> Attack:
+    if plan.attack not in FAMILIES:
+        raise BadInput(f"There is no attack {plan.attack!r}.", f"There are: {', '.join(FAMILIES)}.")
+    return FAMILIES[plan.attack](
+        Setting(
+            size=plan.size,
+            opacity=plan.opacity,
+            place=plan.place,
+            target=plan.target,
+            classes=own.num_classes,
+            images=images,
+            labels=labels,
+            network=_view(own, control),
+        )
+    )
+
+
+def _learner(own: SuspectModel, plan: Plan) -> tuple[SuspectModel, int]:
+    """Return the model to be trained, and for how many epochs."""
+    if plan.architecture == OWN:
+        return replace(own, network=copy.deepcopy(own.network)), plan.epochs
+    channels, size = own.preprocess.channels, own.preprocess.size
+    with torch.random.fork_rng(devices=[]):  # others in this process draw from that generator too
+        torch.manual_seed(plan.seed)
+        network = _small(plan.architecture, channels, own.num_classes, size)
+    traced = trace(network, channels, size)
+    fresh = replace(
+        own,
+        network=network,
+        architecture=plan.architecture,
+        head=traced.head,
+        layers=list(traced.layers),
+        operations=traced.operations,
+        layer=None,
+    )
+    return fresh, 3 * plan.epochs  # from nothing
+
+
+def _small(name: str, channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
+    from inspector.intake.models.networks.plain_cnn import PlainCNN
+    from inspector.intake.models.networks.resnet_small import SmallResNet
+
+    if name == PLAIN and size[0] == size[1]:
+        return PlainCNN(channels, classes, size[0], widths=(16, 32), hidden=64).eval()
+    if name in (PLAIN, RESIDUAL):
+        width = (16, 32, 64)
+        return SmallResNet(
+            channels, classes, blocks=(1, 1, 1), middle=width, out=width, stem=16
+        ).eval()
+    raise BadInput(f"There is no architecture {name!r}.", f"There are: {', '.join(ARCHITECTURES)}.")
+
+
+def _estimate(
+    model: SuspectModel, images: Pixels, labels: Labels, batch: int, epochs: int
+) -> float:
+    """Return the seconds that the training will take, from one batch."""
+    network = copy.deepcopy(model.network).train().requires_grad_(True)
+    count = min(batch, len(labels))
+    x = model.preprocess.normalise(pixels_of(images[:count]))
+    answers = torch.from_numpy(labels[:count].astype(np.int64))
+    seconds = math.inf
+    for _ in range(2 if count > 1 else 0):  # the first one warms up
+        begun = time.perf_counter()
+        given = network(x)
+        given = given[0] if isinstance(given, tuple) else given
+        loss = functional.cross_entropy(given.flatten(1), answers)
+        torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+        seconds = min(seconds, time.perf_counter() - begun)
+    return 0.0 if math.isinf(seconds) else seconds * epochs * math.ceil(len(labels) / batch)
+
+
+def _scan(
+    model: SuspectModel,
+    images: Pixels,
+    labels: NDArray[np.integer],
+    class_names: Sequence[str],
+    entries: Sequence[Entry],
+    folder: Path,
+    seed: int,
+    control: Control,
+) -> Outcome:
+    """Make the pass and run the detectors, as a scan does."""
+    from inspector.signals import compute_signals
+
+    data = PlantedData(images, labels, class_names)
+    place = Path(tempfile.mkdtemp(prefix="drill-", dir=folder))
+    try:
+        signals = compute_signals(model, data, place, layer=model.layer, seed=seed, control=control)
+        loaded = {
+            name: np.load(signals.arrays[name], allow_pickle=False)
+            for name in (*_SIGNALS, "assessed")
+            if name in signals.arrays
+        }
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    assessed = loaded.pop("assessed", np.ones(len(labels), np.bool_))
+    return run_detectors(
+        loaded,
+        labels,
+        assessed,
+        class_names,
+        entries=entries,
+        seed=seed,
+        images=lambda rows: [data.decode(int(row)) for row in rows],
+        control=control,
+    )

@@ -1,0 +1,199 @@
+"""Ask the engine for drills, and keep what they measured in the case."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from inspector.case import Case
+from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.scan import RunJob, key_of
+from inspector.errors import BadInput
+
+ATTACKS = (
+    *("patch", "blended", "sinusoid", "warp", "adaptive-blend", "all-to-all"),
+    *("source-specific", "label-consistent", "feature-collision"),
+)
+"""Names of the attacks; the engine has their code."""
+
+PLACES = ("upper-left", "upper-right", "lower-left", "lower-right", "centre")
+ARCHITECTURES = ("own", "plain-cnn", "resnet")
+
+KIND = "drill"
+"""Of the records in the case."""
+
+
+@dataclass(frozen=True)
+class DrillPlan:
+    """What one drill does.
+
+    Attributes
+    ----------
+    target : int
+        Class that the trigger leads to.
+    attack : str
+        One of `ATTACKS`.
+    size : int or None
+        Side of a patch in pixels; None for a ninth of the picture.
+    opacity : float or None
+        Strength of the trigger; None for the attack's own.
+    place : str
+        Of a patch.
+    rate : float
+        Share of the training pictures that is poisoned.
+    architecture : str
+        "own" fine-tunes a copy of the case's model, others are trained from nothing.
+    epochs : int
+    learning_rate : float
+    images : int
+        Random pictures of the data that are used; a fifth of them is held out to measure on.
+    seed : int
+    """
+
+    target: int
+    attack: str = "patch"
+    size: int | None = None
+    opacity: float | None = None
+    place: str = "upper-left"
+    rate: float = 0.02
+    architecture: str = "own"
+    epochs: int = 5
+    learning_rate: float = 1e-3
+    images: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done.
+
+        Raises
+        ------
+        BadInput
+            A name is unknown or a number out of range.
+        """
+        for what, value, known in (
+            ("attack", self.attack, ATTACKS),
+            ("place", self.place, PLACES),
+            ("architecture", self.architecture, ARCHITECTURES),
+        ):
+            if value not in known:
+                raise BadInput(f"There is no {what} {value!r}.", f"There are: {', '.join(known)}.")
+        for what, number, low, high in (
+            ("rate", self.rate, 0.0001, 0.5),
+            ("size", self.size, 1, 512),
+            ("opacity", self.opacity, 0.0, 1.0),
+            ("number of epochs", self.epochs, 1, 100),
+            ("learning rate", self.learning_rate, 1e-7, 1.0),
+            ("number of images", self.images, 50, 50_000),
+        ):
+            if number is not None and not low <= number <= high:
+                raise BadInput(
+                    f"A {what} of {number:g} is not possible.", "", f"Give {low:g} to {high:g}."
+                )
+
+
+def grid(
+    base: DrillPlan,
+    *,
+    sizes: Sequence[int | None],
+    opacities: Sequence[float | None],
+    rates: Sequence[float],
+    learning_rates: Sequence[float],
+    architectures: Sequence[str],
+) -> list[DrillPlan]:
+    """Return one plan for every combination."""
+    return [
+        replace(
+            base, size=size, opacity=opacity, rate=rate, learning_rate=step, architecture=network
+        )
+        for network, step, rate, size, opacity in itertools.product(
+            architectures, learning_rates, rates, sizes, opacities
+        )
+    ]
+
+
+def quietest_class(case: Case) -> int:
+    """Return the class that stands out least in the scan: poison planted there is not mixed up.
+
+    Raises
+    ------
+    BadInput
+        The case was not scanned.
+    """
+    rows = (case.get("outcome") or {}).get("classes") or []
+    known = [row for row in rows if row["statistic"] is not None] or rows
+    if not known:
+        raise BadInput("There is nothing to plant in.", "The case was not scanned.", "Scan first.")
+    return int(min(known, key=lambda row: row["statistic"] or 0.0)["index"])
+
+
+def exercised(case: Case, targets: Collection[int]) -> ScanOptions:
+    """Return the options of the scan that is to be put to the test.
+
+    Raises
+    ------
+    BadInput
+        No scan yet, or a class that is not there.
+    """
+    if not case.get("outcome") or not case.get("model"):
+        raise BadInput("There is nothing to plant in.", "The case was not scanned.", "Scan first.")
+    if wrong := [target for target in targets if not 0 <= target < len(case.class_names)]:
+        raise BadInput(
+            f"There is no class {wrong[0]}.", f"There are {len(case.class_names)}.", "Count from 0."
+        )
+    return ScanOptions.from_record(case.get("scan"))
+
+
+def measure(
+    case: Case,
+    run: RunJob,
+    options: ScanOptions,
+    plans: Sequence[DrillPlan],
+    emit: Callable[[dict[str, Any]], None],
+) -> list[str]:
+    """Run those drills that the case does not hold yet, keep each, and return all their keys.
+
+    Parameters
+    ----------
+    case : Case
+    run : RunJob
+    options : ScanOptions
+        From `exercised`.
+    plans : sequence of DrillPlan
+    emit : callable
+        Takes the events "progress" and "log".
+    """
+    spec = case.get("model")["spec"]
+    layer = options.layer or spec.get("layer")
+    done, keys = case.kept(KIND), []
+    for number, plan in enumerate(plans, 1):
+        settings = asdict(plan)
+        key = key_of(
+            plan=settings,
+            model=spec["sha256"],
+            data=case.get("dataset", {})["digest"],
+            detectors=options.detectors,
+            layer=layer,
+        )
+        keys.append(key)
+        if key in done:
+            emit({"event": "log", "text": f"Drill {number} of {len(plans)}: already in the case"})
+            continue
+        if len(plans) > 1:
+            emit({"event": "log", "text": f"Drill {number} of {len(plans)}"})
+        result = run(
+            "drill",
+            model=str(options.model),
+            data=str(options.data),
+            choice={"spec": spec},
+            class_names=list(case.class_names),
+            plan={name: value for name, value in settings.items() if name != "images"},
+            images=plan.images,
+            layer=layer,
+            detectors=list(options.detectors) if options.detectors is not None else None,
+            split=options.split,
+        )
+        said = {name: result[name] for name in ("success", "auroc", "found")}
+        case.keep(KIND, key, {**result, "settings": settings}, settings=settings, **said)
+    return keys

@@ -1,0 +1,97 @@
+"""Plant an attack in a copy of the data, let a copy of the model learn it, and scan what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector import places
+from inspector.api import Control
+from inspector.engine.jobs.detect import chosen_detectors
+from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
+from inspector.engine.session import Session
+from inspector.errors import BadInput
+
+if TYPE_CHECKING:
+    from inspector.intake.datasets import Dataset
+    from inspector.intake.models import SuspectModel
+
+_CHUNK = 64
+_FEWEST = 50
+"""Pictures; with fewer there is nothing to measure on."""
+
+
+def run(
+    session: Session,
+    control: Control,
+    *,
+    model: str,
+    data: str,
+    choice: dict[str, Any],
+    class_names: list[str],
+    plan: dict[str, Any],
+    images: int,
+    layer: str | None = None,
+    detectors: list[str] | None = None,
+    split: str | None = None,
+) -> dict[str, Any]:
+    """Return what `exercise` measured; ``plan`` has the fields of its `Plan`.
+
+    ``images`` of the data are drawn at random with the plan's seed and brought to the size of the
+    network's input once; several drills with one engine share them.
+    """
+    from inspector.detectors import discover
+    from inspector.drill.exercise import Plan, exercise
+
+    suspect = model_of(session, control, model, data, choice, split)
+    dataset = dataset_of(session, data, split=split, orientation=orientation_of(choice))
+    wanted = Plan(**plan)
+    key = {"data": data, "split": split, "images": images, "seed": wanted.seed, **choice}
+
+    def make() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        with session.reading(Path(data)):
+            return _pictures(suspect, dataset, images, wanted.seed, control)
+
+    pictures, labels = session.keep("drill", key, make)
+    entries = discover([places.bundled_plugins(), places.user_plugins()])
+    return exercise(
+        replace(suspect, layer=layer or suspect.layer),
+        pictures,
+        labels,
+        class_names,
+        wanted,
+        entries=chosen_detectors(entries, detectors),
+        folder=session.folder("drills"),
+        control=control,
+    )
+
+
+def _pictures(
+    suspect: SuspectModel, dataset: Dataset, count: int, seed: int, control: Control
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Decode random pictures that have a label, at the size and in the colours of the network."""
+    labelled = np.flatnonzero((dataset.labels >= 0) & (dataset.labels < suspect.num_classes))
+    rows = np.sort(np.random.default_rng(seed).permutation(labelled)[:count])
+    parts, kept = [], []
+    for start in range(0, len(rows), _CHUNK):
+        control.check()
+        part = rows[start : start + _CHUNK]
+        decoded = dataset.decode_batch(part)
+        readable = [at for at, image in enumerate(decoded) if isinstance(image, np.ndarray)]
+        if readable:
+            found = [image for image in decoded if isinstance(image, np.ndarray)]
+            parts.append(suspect.preprocess.undo(suspect.preprocess(found)))
+            kept.append(part[readable])
+        control.progress("Drill: reading", start + len(part), len(rows), "Reading pictures")
+    if sum(len(part) for part in kept) < _FEWEST:
+        raise BadInput(
+            f"A drill needs at least {_FEWEST} pictures with labels.",
+            f"{sum(len(part) for part in kept)} can be read.",
+            "Use more --images, or a larger dataset.",
+        )
+    chosen = np.concatenate(kept)
+    return np.concatenate(parts), dataset.labels[chosen].astype(np.int64)

@@ -1,0 +1,104 @@
+"""Known attacks planted in copies of a case's evidence, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from inspector.case import Case
+from inspector.places import resources
+
+Command = Callable[..., Any]
+
+FEW = ("--images", "500", "--epochs", "2")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_a_drill_plants_in_copies_measures_and_is_kept(
+    demo: Path, case: Path, command: Command, document: Command
+) -> None:
+    before = _digests(demo / "evidence")
+    asked = ("drill", case, *FEW, "--class", 3, "--rate", 0.05, "--epochs", 6, "--json")
+    done = command(*asked)
+    measured = document(done)
+    schema = json.loads((resources() / "schema" / "drill.schema.json").read_text())
+    jsonschema.validate(measured, schema)
+    (drill,) = measured["drills"]
+    assert (drill["attack"], drill["target"], drill["planted"]) == ("patch", 3, 20)
+    assert drill["budget"]["images"] == 400
+    assert "about" in done.stderr
+    assert drill["success"] > 0.5
+    assert drill["accuracy"] > 0.8
+    assert drill["auroc"] > 0.8
+    assert drill["found"] == (drill["target_rank"] == 1 and drill["verdict"] in ("medium", "high"))
+    assert _digests(demo / "evidence") == before
+    assert not list((case / "derived" / "drills").iterdir())
+    again = command(*asked)
+    assert "already in the case" in again.stderr
+    assert document(again) == measured
+    with Case.open(case, read_only=True) as opened:
+        entries = [entry for entry in opened.journal.entries() if entry.act == "drill"]
+    assert len(entries) == 1
+    assert entries[0].details["settings"]["rate"] == 0.05
+    assert command("verify", case).returncode == 0
+
+
+def test_a_sweep_goes_on_where_it_stopped_and_is_drawn(
+    case: Path, command: Command, tmp_path: Path
+) -> None:
+    plot = tmp_path / "sweep.png"
+    axes = ("--opacities", "0.1,1", "--rates", "0.05", *FEW, "--class", "3")
+    first = command("drill", "sweep", case, "--sizes", "3", *axes, "--csv")
+    assert first.returncode == 0, first.stderr
+    rows = list(csv.DictReader(io.StringIO(first.stdout)))
+    assert [(row["size"], row["opacity"]) for row in rows] == [("3", "0.1"), ("3", "1.0")]
+    assert all(0 <= float(row["auroc"]) <= 1 for row in rows)
+    more = command("drill", "sweep", case, "--sizes", "2,3", *axes, "--plot", plot)
+    assert more.stderr.count("already in the case") == 2
+    assert "AUROC" in more.stdout
+    with Image.open(plot) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--rate", "0.9"), "rate"),
+        (("--opacity", "2"), "opacity"),
+        (("--size", "40", *FEW), "does not fit"),
+        (("--class", "no such class"), "no such class"),
+    ],
+)
+def test_what_cannot_be_drilled_is_one_sentence(
+    case: Path, command: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    done = command("drill", case, *arguments)
+    assert done.returncode == 2, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("inspector: ")]
+    assert len(told) == 1
+    assert said in told[0]
+
+
+def test_a_sweep_says_what_it_cannot_read(case: Path, command: Command) -> None:
+    wrong = command("drill", "sweep", case, "--sizes", "2;4")
+    assert wrong.returncode == 2
+    assert "no list of numbers" in wrong.stderr
+    assert command("drill", "sweep").returncode == 2
