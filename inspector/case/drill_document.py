@@ -39,6 +39,12 @@ def drill_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, A
                 "The target class stood out in the scan before anything was planted: that it stands "
                 "out here proves little."
             )
+        if one["left_out"]:
+            said = ", ".join(valid_unicode(names[i]) for i in one["left_out"] if i < len(names))
+            caveats.append(
+                f"Classes that stood out in the scan were left out, so that what may be in them does "
+                f"not hide what was planted: {said}."
+            )
         drills.append(
             {
                 "key": key,
@@ -47,6 +53,7 @@ def drill_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, A
                 "target": target,
                 "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
                 "settings": one["settings"],
+                "left_out": one["left_out"],
                 "parameters": one["parameters"],
                 "budget": one["budget"],
                 **{name: one[name] for name in _MEASURED},

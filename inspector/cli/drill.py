@@ -73,7 +73,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--size", type=int, help="Side of a patch in pixels; a ninth of the picture.")
 @click.option("--opacity", type=float, help="Strength of the trigger, 0 to 1; the attack's own.")
 @click.option("--rate", default=0.02, show_default=True, help="Share that is poisoned.")
-@click.option("--learning-rate", default=1e-3, show_default=True)
+@click.option("--learning-rate", default=3e-3, show_default=True)
 @click.option("--architecture", type=click.Choice(ARCHITECTURES), default="own", show_default=True)
 @_shared
 def case_command(case_path: Path, class_text: str | None, as_json: bool, **asked: Any) -> None:
@@ -101,7 +101,7 @@ def case_command(case_path: Path, class_text: str | None, as_json: bool, **asked
 @click.option("--sizes", default="2,4", show_default=True, help="Sides of a patch in pixels.")
 @click.option("--opacities", default="0.3,1", show_default=True)
 @click.option("--rates", default="0.005,0.02", show_default=True)
-@click.option("--learning-rates", default="0.001", show_default=True)
+@click.option("--learning-rates", default="0.003", show_default=True)
 @click.option("--architectures", default="own", show_default=True, help=", ".join(ARCHITECTURES))
 @click.option("--plot", type=_PATH, help="Draw it into this PNG file.")
 @click.option("--csv", "as_csv", is_flag=True, help="One line for each cell.")
@@ -205,7 +205,7 @@ def _table(drills: list[dict[str, Any]]) -> Table:
     for drill in drills:
         own = drill["settings"]
         table.add_row(
-            str(own["size"]),
+            "" if own["size"] is None else str(own["size"]),
             f"{own['opacity']:g}",
             f"{own['rate']:.2%}",
             f"{own['learning_rate']:g}",

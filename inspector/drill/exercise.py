@@ -69,7 +69,7 @@ class Plan:
     architecture: str = OWN
     epochs: int = 5
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     seed: int = 0
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inspector.errors import BadInput
 
-_CELL, _LEFT, _TOP, _GAP = (76, 34), 84, 74, 36
+_CELL, _LEFT, _TOP, _GAP = (76, 34), 84, 84, 36
 _INK, _FAINT = (30, 30, 30), (110, 110, 110)
 # Ends and middle of a colour scale that stays apart for the colour-blind (after Crameri 2018).
 _SCALE = np.array([[250, 250, 245], [120, 170, 205], [20, 60, 120]], float)
@@ -45,7 +45,7 @@ def draw_drills(drills: Sequence[Mapping[str, Any]]) -> Image.Image:
     opacities = _ordered(drill["settings"]["opacity"] for drill in drills)
     across, down = max(_CELL[0] * len(sizes), 170), _CELL[1] * len(opacities)
     width = _LEFT + len(panels) * (across + _GAP)
-    height = _TOP + 2 * (down + _TOP)
+    height = 2 * (_TOP + down) + 40
     picture = Image.new("RGB", (max(width, 460), height), (255, 255, 255))
     pen = ImageDraw.Draw(picture)
     names = ", ".join(sorted({str(drill["attack"]) for drill in drills}))
@@ -66,7 +66,7 @@ def draw_drills(drills: Sequence[Mapping[str, Any]]) -> Image.Image:
                 y = top + (len(opacities) - 1 - opacities.index(own["opacity"])) * _CELL[1]
                 _cell(pen, x, y, drill[name], low)
             for place, size in enumerate(sizes):
-                said = "size: own" if size is None else f"{size} px"
+                said = "no size" if size is None else f"{size} px"
                 _write(pen, (left + place * _CELL[0] + 6, top + down + 4), said, 12, _FAINT)
     return picture
 

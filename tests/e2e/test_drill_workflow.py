@@ -16,6 +16,9 @@ import pytest
 from PIL import Image
 
 from inspector.case import Case
+from inspector.engine.client import Investigation
+from inspector.engine.client.drill import DrillPlan
+from inspector.errors import Cancelled
 from inspector.places import resources
 
 Command = Callable[..., Any]
@@ -35,13 +38,14 @@ def test_a_drill_plants_in_copies_measures_and_is_kept(
     demo: Path, case: Path, command: Command, document: Command
 ) -> None:
     before = _digests(demo / "evidence")
-    asked = ("drill", case, *FEW, "--class", 3, "--rate", 0.05, "--epochs", 6, "--json")
+    asked = ("drill", case, *FEW, "--class", 3, "--rate", 0.1, "--epochs", 6, "--json")
     done = command(*asked)
     measured = document(done)
     schema = json.loads((resources() / "schema" / "drill.schema.json").read_text())
     jsonschema.validate(measured, schema)
     (drill,) = measured["drills"]
-    assert (drill["attack"], drill["target"], drill["planted"]) == ("patch", 3, 20)
+    assert (drill["attack"], drill["target"], drill["planted"]) == ("patch", 3, 40)
+    assert drill["left_out"] == [8]
     assert drill["budget"]["images"] == 400
     assert "about" in done.stderr
     assert drill["success"] > 0.5
@@ -56,7 +60,7 @@ def test_a_drill_plants_in_copies_measures_and_is_kept(
     with Case.open(case, read_only=True) as opened:
         entries = [entry for entry in opened.journal.entries() if entry.act == "drill"]
     assert len(entries) == 1
-    assert entries[0].details["settings"]["rate"] == 0.05
+    assert entries[0].details["settings"]["rate"] == 0.1
     assert command("verify", case).returncode == 0
 
 
@@ -76,6 +80,25 @@ def test_a_sweep_goes_on_where_it_stopped_and_is_drawn(
     with Image.open(plot) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+def test_a_cancelled_drill_leaves_nothing_but_a_journal_entry(case: Path) -> None:
+    plans = [DrillPlan(target=3, images=500, epochs=50), DrillPlan(target=3, images=500, seed=1)]
+    with Case.open(case) as opened:
+
+        def stop(event: dict[str, Any]) -> None:
+            if event["event"] == "progress" and event["stage"] == "Training":
+                investigation.cancel()
+
+        investigation = Investigation(opened, stop)
+        try:
+            with pytest.raises(Cancelled):
+                investigation.drill(plans)
+        finally:
+            investigation.close()
+        assert opened.kept("drill") == {}
+        assert opened.journal.entries()[-1].act == "drill cancelled"
+    assert not list((case / "derived" / "drills").iterdir())
 
 
 @pytest.mark.parametrize(

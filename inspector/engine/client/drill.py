@@ -18,6 +18,9 @@ ATTACKS = (
 )
 """Names of the attacks; the engine has their code."""
 
+PATCHED = ("patch", "all-to-all", "source-specific", "label-consistent")
+"""Those whose trigger is a patch; the others have no size."""
+
 PLACES = ("upper-left", "upper-right", "lower-left", "lower-right", "centre")
 ARCHITECTURES = ("own", "plain-cnn", "resnet")
 
@@ -60,7 +63,7 @@ class DrillPlan:
     rate: float = 0.02
     architecture: str = "own"
     epochs: int = 5
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     images: int = 2000
     seed: int = 0
 
@@ -102,7 +105,9 @@ def grid(
     learning_rates: Sequence[float],
     architectures: Sequence[str],
 ) -> list[DrillPlan]:
-    """Return one plan for every combination."""
+    """Return one plan for every combination; triggers without a size have one."""
+    if base.attack not in PATCHED:
+        sizes = [None]
     return [
         replace(
             base, size=size, opacity=opacity, rate=rate, learning_rate=step, architecture=network
@@ -126,6 +131,21 @@ def quietest_class(case: Case) -> int:
     if not known:
         raise BadInput("There is nothing to plant in.", "The case was not scanned.", "Scan first.")
     return int(min(known, key=lambda row: row["statistic"] or 0.0)["index"])
+
+
+def left_out(case: Case, target: int) -> list[int]:
+    """Return the classes that stood out in the scan: poison in them would hide what is planted.
+
+    None is left out when fewer than three classes would stay.
+    """
+    rows = (case.get("outcome") or {}).get("classes") or []
+    loud = [
+        int(row["index"])
+        for row in rows
+        if row["verdict"] in ("medium", "high") and row["index"] != target
+    ]
+    filled = sum(row["count"] > 0 for row in rows)
+    return loud if filled - len(loud) >= 3 else []
 
 
 def exercised(case: Case, targets: Collection[int]) -> ScanOptions:
@@ -168,9 +188,10 @@ def measure(
     layer = options.layer or spec.get("layer")
     done, keys = case.kept(KIND), []
     for number, plan in enumerate(plans, 1):
-        settings = asdict(plan)
+        settings, aside = asdict(plan), left_out(case, plan.target)
         key = key_of(
             plan=settings,
+            left_out=aside,
             model=spec["sha256"],
             data=case.get("dataset", {})["digest"],
             detectors=options.detectors,
@@ -190,10 +211,17 @@ def measure(
             class_names=list(case.class_names),
             plan={name: value for name, value in settings.items() if name != "images"},
             images=plan.images,
+            left_out=aside,
             layer=layer,
             detectors=list(options.detectors) if options.detectors is not None else None,
             split=options.split,
         )
         said = {name: result[name] for name in ("success", "auroc", "found")}
-        case.keep(KIND, key, {**result, "settings": settings}, settings=settings, **said)
+        case.keep(
+            KIND,
+            key,
+            {**result, "settings": settings, "left_out": aside},
+            settings=settings,
+            **said,
+        )
     return keys

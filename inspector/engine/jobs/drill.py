@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,14 +36,15 @@ def run(
     class_names: list[str],
     plan: dict[str, Any],
     images: int,
+    left_out: list[int],
     layer: str | None = None,
     detectors: list[str] | None = None,
     split: str | None = None,
 ) -> dict[str, Any]:
     """Return what `exercise` measured; ``plan`` has the fields of its `Plan`.
 
-    ``images`` of the data are drawn at random with the plan's seed and brought to the size of the
-    network's input once; several drills with one engine share them.
+    ``images`` of the data, none of the classes ``left_out``, are drawn with the plan's seed and
+    brought to the size of the network's input once; several drills with one engine share them.
     """
     from inspector.detectors import discover
     from inspector.drill.exercise import Plan, exercise
@@ -51,12 +53,16 @@ def run(
     dataset = dataset_of(session, data, split=split, orientation=orientation_of(choice))
     wanted = Plan(**plan)
     key = {"data": data, "split": split, "images": images, "seed": wanted.seed, **choice}
+    key["left_out"] = left_out
 
     def make() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         with session.reading(Path(data)):
-            return _pictures(suspect, dataset, images, wanted.seed, control)
+            return _pictures(suspect, dataset, images, left_out, wanted.seed, control)
 
     pictures, labels = session.keep("drill", key, make)
+    folder = session.folder("drills")
+    for left in folder.glob("drill-*"):  # by a drill whose engine was killed
+        shutil.rmtree(left, ignore_errors=True)
     entries = discover([places.bundled_plugins(), places.user_plugins()])
     return exercise(
         replace(suspect, layer=layer or suspect.layer),
@@ -65,16 +71,22 @@ def run(
         class_names,
         wanted,
         entries=chosen_detectors(entries, detectors),
-        folder=session.folder("drills"),
+        folder=folder,
         control=control,
     )
 
 
 def _pictures(
-    suspect: SuspectModel, dataset: Dataset, count: int, seed: int, control: Control
+    suspect: SuspectModel,
+    dataset: Dataset,
+    count: int,
+    left_out: list[int],
+    seed: int,
+    control: Control,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Decode random pictures that have a label, at the size and in the colours of the network."""
-    labelled = np.flatnonzero((dataset.labels >= 0) & (dataset.labels < suspect.num_classes))
+    known = (dataset.labels >= 0) & (dataset.labels < suspect.num_classes)
+    labelled = np.flatnonzero(known & ~np.isin(dataset.labels, left_out))
     rows = np.sort(np.random.default_rng(seed).permutation(labelled)[:count])
     parts, kept = [], []
     for start in range(0, len(rows), _CHUNK):
