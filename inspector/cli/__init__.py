@@ -38,6 +38,7 @@ _COMMANDS = {
     "import": "interchange",
     "export-tags": "interchange",
     "detectors": "plugins",
+    "architectures": "architectures",
     "plugin": "plugins",
     "doctor": "doctor",
 }

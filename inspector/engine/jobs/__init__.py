@@ -38,6 +38,7 @@ JOBS: dict[str, Job] = {
         "methods",
         "drill",
         "catalogue",
+        "architectures",
         "demo",
         "digests",
         "environment",

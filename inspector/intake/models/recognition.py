@@ -17,6 +17,7 @@ from inspector.intake.models.candidates import (
     plugin_candidates,
     torchvision_candidates,
 )
+from inspector.intake.models.nameable import UNSIZED
 from inspector.intake.models.plugin_architectures import architectures
 from inspector.intake.models.ranking import differences, likenesses
 from inspector.intake.models.signatures import builtin_names, signatures, table
@@ -126,7 +127,7 @@ def same_name(arch: str, name: str) -> bool:
 
 
 def _known(arch: str) -> None:
-    names = [*signatures(), *builtin_names(), "plain_cnn_bn"]
+    names = [*signatures(), *builtin_names(), *UNSIZED]
     if any(same_name(arch, name) for name in names):
         return
     # Depths and widths that are not listed: the weights will tell whether they are there.
