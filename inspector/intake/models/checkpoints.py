@@ -26,7 +26,7 @@ from inspector.intake.models.contents import (
     visible,
     worst_first,
 )
-from inspector.intake.models.inert import Fetched, Followed, Made, follow, reachable
+from inspector.intake.models.inert import follow
 from inspector.intake.models.inert_hints import layers_of_program
 from inspector.intake.models.inert_tables import Table, find_table, table_under
 from inspector.intake.models.inert_tensors import (
@@ -36,6 +36,7 @@ from inspector.intake.models.inert_tensors import (
     make_tensors,
     storage_dtype,
 )
+from inspector.intake.models.inert_values import Fetched, Followed, Made, reachable
 from inspector.intake.models.judging import CLASSES, COMMANDS, NESTED, WEIGHTS, judge
 from inspector.intake.models.refusals import damaged, hostile, nothing_found
 from inspector.intake.models.torch_legacy import read_legacy

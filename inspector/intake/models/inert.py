@@ -1,8 +1,7 @@
 """Following a pickle without obeying it: what it would build, with nothing imported and nothing run.
 
-Every name that the pickle would import becomes a `Named`, every call that it would make becomes a
-`Made`, and whatever its reader would have to fetch becomes a `Fetched`. Weights are found in what
-is left, since PyTorch describes a tensor as a call of one function with a storage and a shape.
+What comes of it are the values of `inert_values`. Weights are found in them, since PyTorch describes
+a tensor as a call of one function with a storage and a shape.
 
 This is an interpreter of its own, not a restricted `pickle.Unpickler`: that one hashes whatever a
 file puts into a dict (2^60 steps for a tuple of nested pairs), reserves memory for whatever number
@@ -11,133 +10,26 @@ a file gives to an entry of its memo, and calls methods of what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from inspector.api import Control
+from inspector.intake.models.inert_values import (
+    MAX_NAME,
+    MAX_NAMES,
+    Fetched,
+    Followed,
+    Made,
+    Named,
+    NameUse,
+)
 from inspector.intake.models.pickle_codes import PickleError, instructions
 
 MAX_INSTRUCTIONS = 4_000_000
 """A checkpoint with 100,000 tensors has about two million."""
 
-MAX_NAMES = 1000
-"""Different names that are listed; a real model names some dozens."""
-
 _CHECK_EVERY = 1 << 16
-_MAX_NAME = 200
 _SCALARS = (str, int, float, bool, bytes, type(None))
-
-
-class Named:
-    """Something that the pickle would import: a class or a function, by name only."""
-
-    __slots__ = ("module", "name")
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-    @property
-    def path(self) -> str:
-        """Module and name, as one."""
-        return f"{self.module}.{self.name}"
-
-
-class Fetched:
-    """Something that the pickle asks its reader for by a key, such as a storage."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-
-class Made:
-    """What a call or an instantiation would return.
-
-    Attributes
-    ----------
-    maker : object
-        What would be called; mostly a `Named`.
-    args : tuple
-        What it would be called with.
-    state : object
-        What would be set on the result, None when nothing would.
-    items : dict
-        Entries that would be put into the result.
-    members : list
-        Values that would be appended to the result.
-    """
-
-    __slots__ = ("args", "items", "maker", "members", "state")
-
-    def __init__(self, maker: Any, args: tuple[Any, ...]) -> None:
-        self.maker, self.args = maker, args
-        self.state: Any = None
-        self.items: dict[Any, Any] = {}
-        self.members: list[Any] = []
-
-    @property
-    def path(self) -> str:
-        """Name of what would be called; "" when that is itself made or no name."""
-        return self.maker.path if type(self.maker) is Named else ""
-
-
-@dataclass
-class NameUse:
-    """A name that pickles would import.
-
-    Attributes
-    ----------
-    name : str
-        Module and name, at most 200 characters.
-    offset : int
-        Of the instruction that names it first, in the bytes that were given.
-    count : int
-        How often it is named.
-    calls : int
-        How often the pickle calls it with arguments of its own, rather than making an instance.
-    """
-
-    name: str
-    offset: int
-    count: int = 1
-    calls: int = 0
-
-
-@dataclass
-class Followed:
-    """What a pickle would build and what it names.
-
-    Attributes
-    ----------
-    value : object
-        Plain Python values, `Named`, `Fetched` and `Made`; None when it could not be followed.
-    names : dict of str to NameUse
-        Every name, in order; what follows a defect is not among them, nor would any reader get
-        there.
-    left_out : int
-        Different names beyond `MAX_NAMES`.
-    defect : str
-        Why it could not be followed to its end; "" when it could.
-    end : int
-        Offset behind its last byte, when it has no defect.
-    protocol : int
-        As it states it.
-    sources : list of str
-        Classes whose program text it carries.
-    indirect : int
-        Calls of what another call returned.
-    """
-
-    value: Any = None
-    names: dict[str, NameUse] = field(default_factory=dict)
-    left_out: int = 0
-    defect: str = ""
-    end: int = 0
-    protocol: int = 0
-    sources: list[str] = field(default_factory=list)
-    indirect: int = 0
 
 
 def follow(
@@ -167,25 +59,6 @@ def follow(
         reason = str(error) if isinstance(error, PickleError) else "it contradicts itself"
         machine.followed.defect = f"{reason} (near offset {machine.at:#x})"
     return machine.followed
-
-
-def reachable(root: Any) -> Iterator[Made | Fetched]:
-    """Yield every `Made` and `Fetched` that a followed value leads to, each once."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        value = waiting.pop()
-        if type(value) not in (Fetched, Made, dict, list, tuple) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        if type(value) is Fetched:
-            yield value
-            waiting.append(value.key)
-        elif type(value) is Made:
-            yield value
-            waiting += [value.maker, value.args, value.state, value.items, value.members]
-        else:
-            waiting += value.values() if type(value) is dict else value
 
 
 class _Machine:
@@ -226,7 +99,7 @@ class _Machine:
     def _name(self, module: str, name: str) -> Named:
         key = (module, name)
         found = self.named.get(key)
-        path = f"{module}.{name}"[:_MAX_NAME]
+        path = f"{module}.{name}"[:MAX_NAME]
         if found is None:
             found = self.named[key] = Named(module, name)
         use = self.followed.names.get(path)
@@ -268,7 +141,7 @@ class _Machine:
     def _make(self, maker: Any, args: Any, *, called: bool) -> Any:
         arguments = args if type(args) is tuple else (args,)
         if type(maker) is Named:
-            use = self.followed.names.get(maker.path[:_MAX_NAME])
+            use = self.followed.names.get(maker.path[:MAX_NAME])
             if use is not None and called:
                 use.calls += 1
             if maker.path == "collections.OrderedDict":

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.intake.models.hints import LayerHint, Setting
-from inspector.intake.models.inert import Made
 from inspector.intake.models.inert_tensors import TensorSpec, spec_of
+from inspector.intake.models.inert_values import Made
 
 NESTINGS = (
     "state_dict",

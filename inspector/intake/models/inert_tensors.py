@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import BadInput
-from inspector.intake.models.inert import Fetched, Made, Named
+from inspector.intake.models.inert_values import Fetched, Made, Named
 from inspector.intake.models.judging import NESTED
 from inspector.intake.models.limits import ASK_AGAIN, check_count, check_name
 

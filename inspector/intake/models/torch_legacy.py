@@ -13,8 +13,9 @@ import torch
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.intake.models.inert import Fetched, Followed, follow, reachable
+from inspector.intake.models.inert import follow
 from inspector.intake.models.inert_tensors import Region, is_storage, storage_dtype
+from inspector.intake.models.inert_values import Fetched, Followed, reachable
 from inspector.intake.models.limits import ASK_AGAIN
 
 MAGIC = 0x1950A86A20F9469CFC6C
