@@ -13,17 +13,15 @@ from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QMainWindow,
-    QMessageBox,
     QSplitter,
     QStackedWidget,
     QTabWidget,
-    QToolBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from inspector.gui import layouts, theme
+from inspector.gui.closing import may_lose_unsaved, may_stop
 from inspector.gui.commands import Commands
 from inspector.gui.end_typing import end_typing, is_typing
 from inspector.gui.filter_bar import FilterBar
@@ -34,6 +32,7 @@ from inspector.gui.plain import plain
 from inspector.gui.report_action import ReportAction
 from inspector.gui.start_page import StartPage
 from inspector.gui.status_line import StatusLine
+from inspector.gui.tool_bar import ToolBar
 from inspector.gui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -93,7 +92,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.commands = Commands(self, self, self.workspace, self.menuBar())
         self.filter_bar = FilterBar(self.workspace, self)
-        self._tools = self._toolbar()
+        self._tools = ToolBar(self.commands, self.filter_bar, self._open_palette, self)
+        self.addToolBar(self._tools)
         self.setStatusBar(StatusLine(self.workspace, self))
         areas, corners = Qt.DockWidgetArea, Qt.Corner
         self.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
@@ -115,47 +115,6 @@ class MainWindow(QMainWindow):
         # The frame that the desktop puts around the window is not known yet; 40 pixels hold it.
         screen = QApplication.primaryScreen().availableSize() - QSize(4, 40)
         return QSize(1600, 1000).boundedTo(screen)
-
-    def _toolbar(self) -> QToolBar:
-        bar = QToolBar("Tools", self)
-        bar.setObjectName("tools")
-        bar.setMovable(False)
-        bar.setIconSize(QSize(18, 18))
-        bar.toggleViewAction().setEnabled(False)
-        for name, picture, text in (
-            ("new-case", "open", "Open…"),
-            ("analyse", "analyse", "Analyse"),
-            ("export", "export", "Export"),
-            ("", "", ""),
-            ("undo", "undo", ""),
-            ("redo", "redo", ""),
-            ("", "", ""),
-        ):
-            if not name:
-                bar.addSeparator()
-                continue
-            action = self.commands.by_id[name]
-            button = QToolButton(bar)
-            button.setDefaultAction(action)
-            action.setIcon(theme.icon(picture))
-            style = Qt.ToolButtonStyle
-            if text:
-                action.setIconText(text)
-            button.setToolButtonStyle(
-                style.ToolButtonTextBesideIcon if text else style.ToolButtonIconOnly
-            )
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            bar.addWidget(button)
-        bar.addWidget(self.filter_bar)
-        palette = QToolButton(bar)
-        palette.setText("Ctrl+Shift+P")
-        palette.setIcon(theme.icon("search"))
-        palette.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        palette.setToolTip("Find any command")
-        palette.clicked.connect(self._open_palette)
-        bar.addWidget(palette)
-        self.addToolBar(bar)
-        return bar
 
     def build_panels(self) -> None:
         """Make map, gallery and docks, as far as they are not there."""
@@ -389,8 +348,7 @@ class MainWindow(QMainWindow):
             self.opening.take(paths)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        running = self.workspace.running
-        if (running and not self._may_stop(running)) or not self._may_lose_unsaved():
+        if not (may_stop(self, self.workspace) and may_lose_unsaved(self, self.workspace)):
             event.ignore()
             return
         self.end()
@@ -403,30 +361,3 @@ class MainWindow(QMainWindow):
         layouts.save(self, self.middle if self._arranged else None)
         self._arranged = False
         self.workspace.close_case()
-
-    def _may_lose_unsaved(self) -> bool:
-        """Try once more to save what the disk refused; ask before it is given up."""
-        if not self.workspace.unsaved or self.workspace.save_unsaved():
-            return True
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Inspector",
-            f"{self.workspace.unsaved} of your acts could not be saved: the disk is full or "
-            "refuses. Close and give them up?",
-            buttons.Yes | buttons.No,
-            buttons.No,
-        )
-        return answer == buttons.Yes
-
-    def _may_stop(self, running: str) -> bool:
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Inspector",
-            f"The {running} is still running. Stop it and close?\n"
-            "What it finished is kept; Analyse goes on from there.",
-            buttons.Yes | buttons.No,
-            buttons.No,
-        )
-        return answer == buttons.Yes
