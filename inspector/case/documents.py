@@ -16,6 +16,7 @@ from inspector.case.evidence import Look
 from inspector.case.findings import VERDICTS
 from inspector.case.folder import Case
 from inspector.case.table import SampleTable
+from inspector.case.trigger_choice import SEARCH
 from inspector.errors import CaseError
 
 SCHEMA = "inspector/scan/1"
@@ -132,7 +133,7 @@ def trigger_document(case: Case) -> dict[str, Any]:
     caveats = (case.get("trigger_summary") or {}).get("caveats")
     if caveats:
         document["caveats"] = [str(line) for line in caveats]
-    found = case.findings().get("trigger-search")
+    found = case.findings().get(SEARCH)
     if found:
         document["search"] = {
             "trigger": (found.get("parameters") or {}).get("trigger"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import inspector
 from inspector.case.canonical import plain, valid_unicode
 from inspector.case.folder import Case
+from inspector.case.trigger_choice import SEARCH
 from inspector.errors import CaseError
 
 SCHEMA = "inspector/rerun/1"
@@ -170,6 +171,8 @@ def _findings(case: Case, again: Case) -> list[Row]:
     repeated = again.findings()
     rows = []
     for name, finding in case.findings().items():
+        if name == SEARCH:  # Of a trigger search, which is not repeated.
+            continue
         other = repeated.get(name)
         if other is None:
             rows.append(Row(f"finding {name}", "same verdict", "not repeated", False))

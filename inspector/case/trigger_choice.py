@@ -10,6 +10,9 @@ from inspector.errors import BadInput
 if TYPE_CHECKING:
     from inspector.case.folder import Case
 
+SEARCH = "trigger-search"
+"""Id of the finding that a search of the data for carriers records."""
+
 
 def trigger_id(row: Mapping[str, Any]) -> str:
     """Return the name of a trigger: its class and its method, as in "8:neural-cleanse"."""

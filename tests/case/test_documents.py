@@ -16,6 +16,7 @@ from case_makers import describe, locate, store
 from inspector import places
 from inspector.case import (
     Case,
+    find_trigger,
     ranking_document,
     scan_document,
     trigger_document,
@@ -23,6 +24,7 @@ from inspector.case import (
     verdict_sentence,
     write_ranking_csv,
 )
+from inspector.case.repetition import compare
 from inspector.errors import BadInput
 
 
@@ -383,3 +385,42 @@ def test_long_lists_of_classes_are_cut() -> None:
     rows = [{"index": i, "name": f"c{i}", "significant": True} for i in range(8)]
     said = trigger_sentence({"classes": rows, "verdict": "low"})
     assert "classes c0, c1, c2, c3, c4 and 3 more" in said
+
+
+def test_a_search_of_the_data_is_told_beside_the_triggers_and_not_asked_of_a_repetition(
+    case: Case,
+) -> None:
+    describe(case, 10)
+    case.set("trigger_summary", {"caveats": ["Nothing found is never clean."]})
+    controls = {"moved": 0.1, "shuffled": None}
+    case.record_trigger(1, "pixel", _trigger(controls=controls, held_out=300, notes=[]))
+    budgets = [
+        {"budget": 8, "success_rate": rate, "success_interval": None} for rate in (0.9, 0.1, 0.3)
+    ]
+    for index, row in enumerate(budgets):
+        case.record_trigger(index, "universal-perturbation", _trigger(budgets=[row], budget=8))
+    case.record_finding(
+        "trigger-search",
+        {
+            "verdict": "medium",
+            "carriers": 7,
+            "among_target": 6,
+            "threshold": 0.9,
+            "caveats": ["Clean-label poison escapes."],
+            "parameters": {"trigger": "1:pixel"},
+        },
+    )
+    document = validate(trigger_document(case), "trigger")
+    assert document["caveats"] == ["Nothing found is never clean."]
+    assert document["search"]["carriers"] == 7
+    pixel = next(row for row in document["classes"] if row["method"] == "pixel")
+    assert pixel["controls"] == controls
+    assert pixel["baseline"] == {"budget": 8, "success_rate": 0.1, "others": 0.6}
+    rows = compare(case, case, same_environment=True, arrays=[])
+    assert not any(row.name.startswith("finding") for row in rows)
+
+
+def test_triggers_without_pictures_cannot_be_put_on_anything(case: Case) -> None:
+    case.record_trigger(1, "maximum-margin", _trigger())
+    with pytest.raises(BadInput, match="no reconstructed trigger"):
+        find_trigger(case)

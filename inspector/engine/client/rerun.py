@@ -10,6 +10,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.case.repetition import compare, rerun_document
+from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.audit import copy_audits
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.investigation import Investigation
@@ -107,6 +108,10 @@ def _not_repeated(case: Case) -> list[str]:
     left = []
     if case.triggers():
         left.append("trigger search: `inspector trigger` repeats it with the same seed")
+    if SEARCH in case.findings():
+        left.append(
+            "search of the data: `inspector trigger --search` repeats it with the same seed"
+        )
     if case.has_array("map:umap"):
         left.append("map: places are for the eye, no result rests on them")
     return left

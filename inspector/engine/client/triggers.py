@@ -9,13 +9,11 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_id
 from inspector.case.findings import VERDICTS
+from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.scan import Emit, RunJob, key_of, register
 from inspector.errors import BadInput
-
-FINDING = "trigger-search"
-"""Id of the finding that a search of the data records."""
 
 _CAVEATS = (
     "Carriers are those of the reconstructed trigger: samples poisoned without it (clean-label, "
@@ -120,7 +118,7 @@ def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[s
     verdict = row.get("verdict", "none") if count else "none"
     verdict = verdict if verdict in VERDICTS else "none"
     finding = {
-        "id": FINDING,
+        "id": SEARCH,
         "title": f"Carriers of trigger {identity}",
         "version": str(result["version"]),
         "origin": "bundled",
@@ -142,9 +140,9 @@ def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[s
         "environment": environment,
         "result": digests.get("score:trigger-search"),
     }
-    case.record_finding(FINDING, finding)
+    case.record_finding(SEARCH, finding)
     keep_run(case, "carriers", environment, list(digests), seed=options.seed, trigger=identity)
-    emit({"event": "finding", "detector": FINDING})
+    emit({"event": "finding", "detector": SEARCH})
     return finding
 
 
