@@ -153,7 +153,8 @@ _SCANNING = """
                 return {"arrays": arrays(combined=ones, p_value=ones, score__spectral=ones),
                         "findings": {"spectral": {"verdict": "low", "version": "1",
                                                   "score_array": "score:spectral"}},
-                        "classes": [], "verdict": "low", "caveats": [], "calibrated": False}
+                        "classes": [], "verdict": "low", "caveats": [], "calibrated": False,
+                        "columns": []}
             if job == "pca":
                 return {"arrays": arrays(map__pca=np.ones((6, 2), np.float32))}
             return {"python": "3", "packages": {"torch": "2"}}
