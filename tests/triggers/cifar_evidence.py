@@ -56,13 +56,6 @@ def white_square(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return stamped
 
 
-def trojan_square(data: Path, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Stamp the trigger of trojan_sq_2_02: added, then clipped."""
-    path = data / "third_party" / "i-bau" / "triggers" / "trojan_sq.png"
-    added = np.asarray(Image.open(path).convert("RGB").resize((32, 32)), np.int16)
-    return np.clip(images.astype(np.int16) + added, 0, 255).astype(np.uint8)
-
-
 def opened(
     weights: Path, images: NDArray[np.uint8], labels: NDArray[np.int32], folder: Path
 ) -> SuspectModel:
