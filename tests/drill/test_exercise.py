@@ -28,6 +28,7 @@ def test_the_rank_of_the_best_poisoned_class() -> None:
     assert class_rank(classes, np.array([2])) is None
 
 
+@pytest.mark.slow
 def test_every_attack_goes_through_and_every_architecture_learns(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file

@@ -64,6 +64,7 @@ def test_a_drill_plants_in_copies_measures_and_is_kept(
     assert command("verify", case).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_it_stopped_and_is_drawn(
     case: Path, command: Command, tmp_path: Path
 ) -> None:
