@@ -35,7 +35,6 @@ JOBS: dict[str, Job] = {
         "limits",
         "carriers",
         "stamp",
-        "methods",
         "drill",
         "catalogue",
         "architectures",
