@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -33,6 +32,7 @@ from inspector.gui.limits_plot import LimitsPlot
 from inspector.gui.number_box import count_box
 from inspector.gui.pixel_view import PixelView
 from inspector.gui.plain import plain
+from inspector.gui.when_shown import WhenShown
 from inspector.gui.workspace import Workspace
 
 PAGE = 24
@@ -42,7 +42,7 @@ DRAWN = 500
 _SHORT = {"mislabelled": "Wrong"}
 
 
-class AuditPanel(QWidget):
+class AuditPanel(WhenShown):
     """Draw, judge by keys, compute p-values.
 
     No score and no rank is shown here: whoever knows them judges by them.
@@ -358,17 +358,6 @@ class AuditPanel(QWidget):
     def _on_class(self, _: int) -> None:
         self._page = []
         self.refresh()
-
-    def _later(self, _: object = None) -> None:
-        if self.isVisible() or not self.window().isVisible():
-            self.refresh()
-        else:
-            self._stale = True
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self.refresh()
 
 
 def _may_shrink(button: QPushButton, tip: str) -> None:

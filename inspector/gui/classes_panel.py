@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QWidget
 
 from inspector.case import Case, scan_document, verdict_sentence
@@ -17,6 +16,7 @@ from inspector.gui.plain import plain
 from inspector.gui.selection import Mode
 from inspector.gui.trigger_results import as_number
 from inspector.gui.turns import soon
+from inspector.gui.when_shown import WhenShown
 from inspector.gui.workspace import Workspace
 
 ORIGIN = "classes"
@@ -29,7 +29,7 @@ VERDICT_TIPS = {
 }
 
 
-class ClassesPanel(QWidget):
+class ClassesPanel(WhenShown):
     """A click selects a class as far as it is visible; Shift adds, Alt removes, Ctrl intersects."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -153,17 +153,6 @@ class ClassesPanel(QWidget):
 
     def _on_table(self, _: object = None) -> None:
         soon(self, self._on_findings)
-
-    def _later(self, _: object = None) -> None:
-        if self.isVisible() or not self.window().isVisible():
-            self.refresh()
-        else:
-            self._stale = True
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self.refresh()
 
 
 def mode_of(held: Qt.KeyboardModifier) -> Mode:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase, QPalette, QShowEvent
+from PySide6.QtGui import QFontDatabase, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QPlainTextEdit,
@@ -23,6 +23,7 @@ from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
 from inspector.gui.turns import soon
+from inspector.gui.when_shown import WhenShown
 from inspector.gui.workspace import Workspace
 
 SHOWN = 2000
@@ -30,7 +31,7 @@ SHOWN = 2000
 _QUIET = ("digest", "replaces", "rows", "count", "tag", "of", "what", "key")
 
 
-class HistoryPanel(QWidget):
+class HistoryPanel(WhenShown):
     """Rows of the journal; a click shows all of an entry with its hash."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -145,17 +146,6 @@ class HistoryPanel(QWidget):
 
     def _on_table(self, _: object = None) -> None:
         soon(self, self._later)
-
-    def _later(self, *_: object) -> None:
-        if self.isVisible() or not self.window().isVisible():
-            self.refresh()
-        else:
-            self._stale = True
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self.refresh()
 
 
 def sentence(entry: Entry) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -29,12 +28,13 @@ from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
 from inspector.gui.sample_facts import class_name, facts_of
 from inspector.gui.trigger_results import Trigger, triggers_of
+from inspector.gui.when_shown import WhenShown
 from inspector.gui.workspace import Workspace
 
 _TAGS_ABREAST = 3
 
 
-class SamplePanel(QWidget):
+class SamplePanel(WhenShown):
     """Shows the current sample; tags go to the whole selection when there is one."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -274,18 +274,6 @@ class SamplePanel(QWidget):
 
     def _on_tags(self, _: object) -> None:
         self._later()
-
-    def _later(self) -> None:
-        """Redraw now, or when shown again: a hidden panel costs nothing."""
-        if self.isVisible() or not self.window().isVisible():
-            self.refresh()
-        else:
-            self._stale = True
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self.refresh()
 
 
 def _caption(dataset: Any, image: Any) -> str:

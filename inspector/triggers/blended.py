@@ -16,17 +16,17 @@ import torch.nn.functional as F
 
 from inspector.triggers.forms import FAINT, to_unit
 from inspector.triggers.method import MethodInfo
+from inspector.triggers.neural_cleanse import Patch
 from inspector.triggers.penalty import Settings
 from inspector.triggers.result import TriggerResult
 from inspector.triggers.search import Search
 from inspector.triggers.smallest import smallest_triggers
-from inspector.triggers.stamp import Stamp
 
 METHOD = "blended"
 _COARSER = 2
 
 
-class Blend:
+class Blend(Patch):
     """One opacity and one coarse pattern per class."""
 
     def __init__(self, count: int, shape: tuple[int, int, int], device: torch.device) -> None:
@@ -43,19 +43,6 @@ class Blend:
         opacity, coarse = (to_unit(theta) for theta in thetas)
         pattern = F.interpolate(coarse, self._size, mode="bilinear", align_corners=False)
         return [opacity.expand(-1, 1, *self._size), pattern]
-
-    def sizes(self, *values: torch.Tensor) -> torch.Tensor:
-        """Return the L1 norms of the masks: opacity times pixels."""
-        return values[0].sum(dim=(1, 2, 3))
-
-    def stamp(self, pixels: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        """Blend the patterns over the pictures."""
-        mask, pattern = values
-        return (1 - mask) * pixels + mask * pattern
-
-    def trigger(self, *values: torch.Tensor) -> Stamp:
-        """Return one even mask with its pattern."""
-        return Stamp(*values)
 
 
 class Blended:
