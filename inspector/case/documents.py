@@ -32,7 +32,7 @@ _MODEL = (
     "preprocess",
     "notes",
 )
-_FINDING = (
+FINDING_KEYS = (
     "id",
     "title",
     "version",
@@ -46,6 +46,8 @@ _FINDING = (
     "verdict",
     "caveats",
 )
+"""What documents and reports say of one detector's run."""
+
 _TRIGGER_MORE = ("held_out", "controls", "stability", "budgets", "budget", "margin", "notes")
 """What a trigger's row has beyond the contract's first ten keys, where the search said it."""
 
@@ -295,7 +297,7 @@ def _dataset(case: Case) -> dict[str, Any]:
 
 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = {key: finding.get(key) for key in _FINDING}
+    chosen = {key: finding.get(key) for key in FINDING_KEYS}
     return {
         **chosen,
         "plugin_sha256": chosen["plugin_sha256"] or None,

@@ -21,6 +21,7 @@ from inspector.case import (
     verdict_sentence,
 )
 from inspector.case.canonical import plain, valid_unicode
+from inspector.case.documents import FINDING_KEYS
 from inspector.export.report.assessment import assessed
 from inspector.export.report.decisions import decisions
 from inspector.export.report.limits import not_seen
@@ -32,20 +33,6 @@ from inspector.export.report.triggers import triggers
 SCHEMA = "inspector/report/1"
 _MOST_UNREADABLE = 100
 _SETTINGS = ("seed", "device", "layer", "limit", "arch", "classes", "gradients", "sketch")
-_METHOD = (
-    "id",
-    "title",
-    "version",
-    "origin",
-    "plugin_sha256",
-    "parameters",
-    "seed",
-    "status",
-    "reason",
-    "seconds",
-    "verdict",
-    "caveats",
-)
 
 LIMITATIONS = (
     "Inspector never says “clean”. That nothing stood out shows only that nothing stood out.",
@@ -158,7 +145,7 @@ def _dataset(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method(finding: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: finding[name] for name in _METHOD}
+    return {name: finding[name] for name in FINDING_KEYS}
 
 
 def _settings(case: Case) -> dict[str, Any]:
