@@ -67,6 +67,8 @@ class ParquetCells:
                 cells = self._advance(group, number)
             else:
                 self._kept.move_to_end((group, number))
+            if inside >= len(cells):
+                raise self._short(group)
             return cells[inside]
 
     def close(self) -> None:
@@ -82,18 +84,21 @@ class ParquetCells:
         while True:
             cells = next(self._walk, None)
             if cells is None:
-                name, at, rows = self._groups[group]
-                raise BadInput(
-                    f"{shown(self._root / name)} is damaged: row group {at} declares {rows:,} rows "
-                    "and holds fewer.",
-                    "",
-                    "Fetch or copy it again.",
-                )
+                raise self._short(group)
             reached = self._place[1]
             self._place = (group, reached + 1)
             self._keep((group, reached), cells)
             if reached == number:
                 return cells
+
+    def _short(self, group: int) -> BadInput:
+        name, at, rows = self._groups[group]
+        return BadInput(
+            f"{shown(self._root / name)} is damaged: row group {at} declares {rows:,} rows "
+            "and holds fewer.",
+            "",
+            "Fetch or copy it again.",
+        )
 
     def _keep(self, key: tuple[int, int], cells: list[bytes | None]) -> None:
         if key not in self._kept:
