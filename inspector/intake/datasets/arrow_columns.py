@@ -7,6 +7,7 @@ the path beside the bytes of a Hugging Face image is never looked at, since it m
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +80,15 @@ def choose_columns(schema: Any, where: str) -> Columns:
     Raises
     ------
     BadInput
-        Two columns could not be told, or one has a type that is not read.
+        Two columns could not be told or share a name, or one has a type that is not read.
     """
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise BadInput(
+            f"{where} has several columns of one name: {listing(twice)}.",
+            "Readers disagree about which one is meant.",
+            "Rename the columns in a copy.",
+        )
     features = features_of(schema)
     types = arrow().types
     pictures = [field.name for field in schema if leaf_of(field)]
