@@ -12,8 +12,8 @@ import pytest
 
 from inspector.case import Case
 from inspector.engine.client import Engine, Investigation, ScanOptions, process
-from inspector.engine.client import scan as steps
 from inspector.engine.client.spec_file import record_spec
+from inspector.engine.client.taking_in import intake
 from inspector.engine.client.told_evidence import check_told
 from inspector.errors import InspectorError
 
@@ -56,7 +56,7 @@ def test_it_cannot_name_other_evidence(
         return {"evidence": told(options, **changes)}
 
     with pytest.raises(InspectorError, match="was not asked to read"):
-        steps.intake(case, run, options, lambda event: None)
+        intake(case, run, options, lambda event: None)
     assert case.evidence() == []
 
 

@@ -86,7 +86,7 @@ def test_the_gpu_engine_reads_the_cleaned_copy_alone(
         run("signals", device=device, **common)
         run("detect", arrays={})
 
-    monkeypatch.setattr(investigation.steps, "scan", steps)
+    monkeypatch.setattr(investigation.scans, "scan", steps)
     with Case.create(tmp_path / "a.case") as case:
         events: list[dict[str, Any]] = []
         held = Investigation(case, events.append)

@@ -8,7 +8,8 @@ import pytest
 
 from inspector.case import Case
 from inspector.engine.client import ScanOptions
-from inspector.engine.client.scan import check_same_investigation, key_of, warnings_of
+from inspector.engine.client.steps import key_of
+from inspector.engine.client.taking_in import check_same_investigation, warnings_of
 from inspector.errors import BadInput
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.engine.client.options import ScanOptions
-from inspector.engine.client.scan import RunJob, key_of
+from inspector.engine.client.steps import RunJob, key_of
 from inspector.errors import BadInput
 
 ATTACKS = (

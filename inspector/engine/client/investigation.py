@@ -11,7 +11,7 @@ from typing import Any
 from inspector.case import Case
 from inspector.engine.client import drill as drills
 from inspector.engine.client import placing, triggers
-from inspector.engine.client import scan as steps
+from inspector.engine.client import scan as scans
 from inspector.engine.client.answers import understood
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.limits import measure, planting
@@ -19,6 +19,8 @@ from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.engine.client.process import Engine
+from inspector.engine.client.steps import RunJob, register
+from inspector.engine.client.taking_in import check_same_investigation
 from inspector.errors import Cancelled, InspectorError
 
 STAGES = {
@@ -95,7 +97,7 @@ class Investigation:
         """
         options = options.absolute()
         options.check(self.case.path)
-        steps.check_same_investigation(self.case, options)
+        check_same_investigation(self.case, options)
         device = device_of(options.device)
         self._begin("scan")
         try:
@@ -103,7 +105,7 @@ class Investigation:
                 self._warm_map()
             self._open_engine(options)
             self.case.journal.append("scan started", options=options.as_record())
-            steps.scan(self.case, self._run, options, self._emit, device)
+            scans.scan(self.case, self._run, options, self._emit, device)
             outcome = self.case.get("outcome", {})
             self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
         except InspectorError as error:
@@ -143,7 +145,7 @@ class Investigation:
         finally:
             engine.close(timeout=0.2)
             self._map_engine = None
-        steps.register(self.case, result["arrays"], self._emit)
+        register(self.case, result["arrays"], self._emit)
         placing.keep(self.case, asked, result, environment)
 
     def start_map(self) -> None:
@@ -204,9 +206,7 @@ class Investigation:
             "stamp", lambda run: triggers.stamp_samples(self.case, run, list(rows), trigger)
         )
 
-    def _on_triggers(
-        self, job: str, work: Callable[[steps.RunJob], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _on_triggers(self, job: str, work: Callable[[RunJob], dict[str, Any]]) -> dict[str, Any]:
         options = triggers.options_of(self.case)
         settle_doubts(self.case, self._on_engine_event)
         self.case.watch.refuse_changed()

@@ -6,7 +6,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.engine.client.options import ScanOptions
-from inspector.engine.client.scan import RunJob
+from inspector.engine.client.steps import RunJob
 from inspector.errors import BadInput
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from inspector.case import Case
 from inspector.engine.client.runs import keep_environment, keep_run
-from inspector.engine.client.scan import key_of
+from inspector.engine.client.steps import key_of
 from inspector.errors import BadInput
 
 

@@ -12,7 +12,7 @@ from inspector.case.findings import VERDICTS
 from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
-from inspector.engine.client.scan import Emit, RunJob, key_of, register
+from inspector.engine.client.steps import Emit, RunJob, key_of, register
 from inspector.errors import BadInput
 
 _CAVEATS = (
