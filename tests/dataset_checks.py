@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export import ExportResult, export_cleaned, plan_export
+from inspector.export import ExportResult, ExportTask, Filled, write_set
+from inspector.export.dataset.filling import fill
+from inspector.export.dataset.lists import fill_lists
+from inspector.export.dataset.plan import plan_export, plan_quarantine
 from inspector.intake.datasets import Dataset, open_dataset
 
 
@@ -81,10 +85,39 @@ def as_nobody() -> Iterator[None]:
         os.setegid(0)
 
 
-def export(dataset: Dataset, drop: Any, target: Path, **more: Any) -> ExportResult:
-    mask = np.zeros(len(dataset), bool)
-    mask[np.asarray(drop)] = True
-    return export_cleaned(plan_export(dataset, mask, target), **more)
+def export_here(
+    dataset: Dataset,
+    drop: Any,
+    target: Path,
+    *,
+    digest: str | None = None,
+    quarantine: Path | None = None,
+    lists_only: bool = False,
+    reasons: Any = None,
+    control: Control | None = None,
+    **more: Any,
+) -> ExportResult:
+    """Export as for a case, but fill the folders in this process, where a test can interfere.
+
+    ``drop`` is a mask, or the rows to leave out.
+    """
+    mask = np.asarray(drop)
+    if mask.dtype != bool:
+        mask = np.zeros(len(dataset), bool)
+        mask[np.asarray(drop)] = True
+
+    def filled(folder: Path, role: str, final: Path) -> Filled:
+        plan = plan_export(dataset, mask, digest=digest)
+        common: Any = {"target": final, "reasons": reasons, "control": control}
+        if role == "lists":
+            return fill_lists(plan, folder, **common)
+        if role == "quarantine":
+            return fill(plan_quarantine(plan), folder, **common)
+        beside = plan_quarantine(plan).bytes if quarantine is not None else 0
+        return fill(plan, folder, beside=beside, **common)
+
+    task = ExportTask([dataset.root], mask, target, quarantine, lists_only)
+    return write_set(task, filled, control=control, **more)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

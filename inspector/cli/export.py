@@ -14,15 +14,9 @@ from rich.table import Table
 
 from inspector.case import Case
 from inspector.cli.progress import Reporter
+from inspector.engine.client.exporting import export_case
 from inspector.errors import BadInput
-from inspector.export import (
-    ERROR_RATE,
-    collateral_preview,
-    export_case,
-    export_lists_of_case,
-    leftovers,
-    remove_leftovers,
-)
+from inspector.export import ERROR_RATE, collateral_preview, leftovers, remove_leftovers
 
 
 @click.command("export")
@@ -72,12 +66,15 @@ def export_command(
         assert target is not None
         _tidy([path for path in (target, quarantine) if path is not None], remove_leftovers)
         with Reporter() as reporter:
-            if list_only:
-                result = export_lists_of_case(case, mask, target, tags=wanted, on_event=reporter)
-            else:
-                result = export_case(
-                    case, mask, target, tags=wanted, quarantine=quarantine, on_event=reporter
-                )
+            result = export_case(
+                case,
+                mask,
+                target,
+                tags=wanted,
+                quarantine=quarantine,
+                lists_only=list_only,
+                on_event=reporter,
+            )
         head = case.journal.head
     click.echo(
         f"Kept {result.kept:,} samples, left out {result.removed:,}. "

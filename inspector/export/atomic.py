@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from inspector.intake.datasets.names import shown
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _NAME_LIMIT = 255
+
+CONTENT = "content"
+"""Name within the hidden folder of what becomes the export."""
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "Free space, or choose another disk."),
@@ -44,7 +48,8 @@ def building(target: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        ``.NAME.partial-XXXXXXXX`` in the same parent, so that the rename stays on one disk.
+        An empty folder in ``.NAME.partial-XXXXXXXX``, which lies in the same parent, so that the
+        rename stays on one disk. What else is put beside it, into that hidden folder, goes with it.
 
     Raises
     ------
@@ -53,27 +58,53 @@ def building(target: Path) -> Iterator[Path]:
         under ``target``, and the hidden folder is removed, as after any other exception.
     """
     partial = target.with_name(_partial_name(target.name))
-    try:
+    folder = partial / CONTENT
+    with writing(target, partial):
         os.mkdir(partial)
         try:
+            os.mkdir(folder)
             with _held(partial):
-                yield partial
-            _flush(partial)
-            _rename_without_replacing(partial, target)
+                yield folder
+            # Whoever filled it may have put a link in its place.
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                raise OSError(errno.ENOTDIR, "its folder was replaced")
+            _flush(folder)
+            _rename_without_replacing(folder, target)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+    shutil.rmtree(partial, ignore_errors=True)
+    # The data is on the disk and under its name; that the name is too is all this adds.
+    with suppress(OSError):
+        _flush_folder(target.parent)
+
+
+@contextmanager
+def writing(target: Path, partial: Path | None = None) -> Iterator[None]:
+    """Say in our words why something could not be written.
+
+    Parameters
+    ----------
+    target : Path
+        What was to be there in the end.
+    partial : Path, optional
+        The hidden folder that must be gone then.
+
+    Raises
+    ------
+    CaseError
+        In place of every OSError.
+    """
+    try:
+        yield
     except OSError as error:
         cause, fix = cause_of(error)
         rest = (
             f"The unfinished folder {shown(partial)} could not be removed: delete it."
-            if os.path.lexists(partial)
+            if partial is not None and os.path.lexists(partial)
             else "Nothing was left behind."
         )
         raise CaseError(f"{shown(target)} was not written: {cause}.", rest, fix) from error
-    # The data is on the disk and under its name; that the name is too is all this adds.
-    with suppress(OSError):
-        _flush_folder(target.parent)
 
 
 @contextmanager

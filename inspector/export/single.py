@@ -11,7 +11,7 @@ from pathlib import Path
 from inspector.case import Case
 from inspector.errors import BadInput, CaseError
 from inspector.export.atomic import cause_of
-from inspector.export.files import new_file
+from inspector.export.new_file import new_file
 from inspector.intake.datasets.names import shown
 
 

@@ -116,22 +116,18 @@ def start_export(
         )
 
     def work(check: Check) -> dict[str, Any]:
-        from inspector.export import export_case, export_lists_of_case
+        from inspector.engine.client.exporting import export_case
 
-        if lists_only:
-            result = export_lists_of_case(
-                case, mask, target, tags=list(drop), on_event=emit, check=check
-            )
-        else:
-            result = export_case(
-                case,
-                mask,
-                target,
-                tags=list(drop),
-                quarantine=quarantine,
-                on_event=emit,
-                check=check,
-            )
+        result = export_case(
+            case,
+            mask,
+            target,
+            tags=list(drop),
+            quarantine=quarantine,
+            lists_only=lists_only,
+            on_event=emit,
+            check=check,
+        )
         return {
             "kept": result.kept,
             "removed": result.removed,

@@ -91,7 +91,7 @@ _OPENING = """
 """
 
 _EXPORTING = """
-    from inspector.export import export_case
+    from inspector.engine.client.exporting import export_case
     with Case.open(folder) as case:
         drop = case.tags.mask("poison")
         for way, (code, onwards) in enumerate(ways):

@@ -87,7 +87,7 @@ _COMMANDS = """
 _EXPORTER = """
     import sys
     from inspector.case import Case
-    from inspector.export import export_case
+    from inspector.engine.client.exporting import export_case
     with Case.open(sys.argv[1]) as case:
         done = int(sys.argv[2])
         print(0, done, flush=True)

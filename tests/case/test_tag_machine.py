@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from inspector.case import Case, Entry, SampleTable, parse_filter
+from inspector.engine.client.exporting import export_case
 from inspector.errors import BadInput, CaseError
-from inspector.export import export_case
 from inspector.intake.datasets import open_dataset
 
 N = 12

@@ -19,7 +19,7 @@ from inspector.case import Case
 from inspector.cli import main
 from inspector.engine.client import process
 from inspector.engine.client.evidence import hash_evidence
-from inspector.export import export_case
+from inspector.engine.client.exporting import export_case
 from inspector.intake.datasets import open_dataset
 
 SCHEMA = json.loads((places.resources() / "schema" / "verify.schema.json").read_text())

@@ -14,25 +14,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataset_checks import (
-    state_of,
-)
+from dataset_checks import export_here, state_of
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
 from inspector.api import Control
 from inspector.errors import Cancelled, CaseError, InspectorError
 from inspector.export import atomic as atomic_module
-from inspector.export import export_cleaned, leftovers, plan_export
+from inspector.export import leftovers
+from inspector.export.dataset import filling
 from inspector.intake.datasets import Dataset, open_dataset
+
+TESTS_FOUND = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+"""For processes that fill a folder as these tests do."""
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     images, labels = samples(n=12)
     return write_folder(tmp_path / "source", images, labels)
-
-
-def drop_first(dataset: Dataset) -> np.ndarray:
-    return np.arange(len(dataset)) == 0
 
 
 def make_all(root: Path) -> list[Path]:
@@ -58,7 +56,6 @@ def test_disk_that_fills_at_every_write_leaves_nothing(
     source = make_all(tmp_path / "evidence")[number]
     before = state_of(source)
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
     real_open, real_write, real_utime = os.open, os.write, os.utime
     left = 0
 
@@ -81,7 +78,7 @@ def test_disk_that_fills_at_every_write_leaves_nothing(
             patch.setattr(os, "write", failing(real_write))
             patch.setattr(os, "utime", failing(real_utime))
             try:
-                export_cleaned(plan)
+                export_here(dataset, [0], tmp_path / "out")
                 break
             except CaseError as error:
                 message = str(error)
@@ -102,17 +99,16 @@ def test_file_size_limit_stops_every_writer_cleanly(tmp_path: Path, limit: int) 
         import resource, sys
         from pathlib import Path
         import numpy as np
+        from dataset_checks import export_here
         from inspector.errors import CaseError
-        from inspector.export import export_cleaned, plan_export
         from inspector.intake.datasets import open_dataset
         limit, *sources = sys.argv[1:]
         for source in sources:
             dataset = open_dataset(source)
             target = Path(source).parent.parent / "out"
-            plan = plan_export(dataset, np.arange(len(dataset)) == 0, target)
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
             try:
-                export_cleaned(plan)
+                export_here(dataset, [0], target)
                 print("done")
                 target.rename(target.with_name("finished"))
                 import shutil; shutil.rmtree(target.with_name("finished"))
@@ -122,7 +118,10 @@ def test_file_size_limit_stops_every_writer_cleanly(tmp_path: Path, limit: int) 
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(limit), *map(str, sources)], capture_output=True, text=True
+        [sys.executable, "-c", code, str(limit), *map(str, sources)],
+        capture_output=True,
+        text=True,
+        env=TESTS_FOUND,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -137,12 +136,12 @@ def test_full_disk_is_seen_before_writing(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
     monkeypatch.setattr(
-        "inspector.export.cleaned.shutil.disk_usage", lambda path: type("U", (), {"free": 10})()
+        "inspector.export.dataset.filling.shutil.disk_usage",
+        lambda path: type("U", (), {"free": 10})(),
     )
     with pytest.raises(CaseError, match="the disk is too full"):
-        export_cleaned(plan)
+        export_here(dataset, [0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -150,7 +149,6 @@ def test_flush_and_rename_failures_leave_nothing(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
 
     def fail(*args: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -159,7 +157,7 @@ def test_flush_and_rename_failures_leave_nothing(
         with monkeypatch.context() as patch:
             patch.setattr(atomic_module, name, fail)
             with pytest.raises(CaseError, match="the disk reports an error"):
-                export_cleaned(plan)
+                export_here(dataset, [0], tmp_path / "out")
         assert sorted(os.listdir(tmp_path)) == ["source"]
 
 
@@ -167,17 +165,23 @@ def test_target_that_appears_meanwhile_is_not_replaced(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
-    (tmp_path / "out").mkdir()
+    real = filling.write_kept
+
+    def appearing(*given: Any) -> None:
+        (tmp_path / "out").mkdir()
+        real(*given)
+
     for without_renameat2 in (False, True):
-        if without_renameat2:
-            monkeypatch.setattr(atomic_module, "_libc_function", lambda name: None)
-        with pytest.raises(CaseError, match="something of that name appeared meanwhile"):
-            export_cleaned(plan)
+        with monkeypatch.context() as patch:
+            patch.setattr(filling, "write_kept", appearing)
+            if without_renameat2:
+                patch.setattr(atomic_module, "_libc_function", lambda name: None)
+            with pytest.raises(CaseError, match="something of that name appeared meanwhile"):
+                export_here(dataset, [0], tmp_path / "out")
         assert sorted(os.listdir(tmp_path)) == ["out", "source"]
         assert not os.listdir(tmp_path / "out")
-    (tmp_path / "out").rmdir()
-    export_cleaned(plan)
+        (tmp_path / "out").rmdir()
+    export_here(dataset, [0], tmp_path / "out")
     assert (tmp_path / "out" / "kept.csv").exists()
 
 
@@ -201,10 +205,9 @@ def test_cancel_at_every_point_leaves_nothing(tmp_path: Path, number: int) -> No
     before = state_of(source)
     for count in range(200):
         dataset = open_dataset(source)
-        plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
         control = _CancelsAt(count)
         try:
-            export_cleaned(plan, control=control)
+            export_here(dataset, [0], tmp_path / "out", control=control)
             break
         except Cancelled:
             check_nothing_left(tmp_path, before, source)
@@ -221,7 +224,6 @@ def test_difference_found_when_reading_back_keeps_nothing(
     """A disk that corrupts what is written is found before the export gets its name."""
     for source in make_all(tmp_path / "evidence"):
         dataset = open_dataset(source)
-        plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
         real = open_dataset
 
         def corrupted(path: Path, real=real, **more: Any) -> Dataset:
@@ -233,9 +235,9 @@ def test_difference_found_when_reading_back_keeps_nothing(
             return real(path, **more)
 
         with monkeypatch.context() as patch:
-            patch.setattr("inspector.export.cleaned.open_dataset", corrupted)
+            patch.setattr("inspector.export.dataset.filling.open_dataset", corrupted)
             with pytest.raises(InspectorError, match="The export was not kept"):
-                export_cleaned(plan)
+                export_here(dataset, [0], tmp_path / "out")
         assert sorted(os.listdir(tmp_path)) == ["evidence"]
 
 
@@ -246,22 +248,21 @@ def test_killed_export_is_recognised_and_the_next_one_says_so(tmp_path: Path) ->
         f"""
         import os, signal
         import numpy as np
-        from inspector.export import export_cleaned, plan_export
+        from pathlib import Path
+        from dataset_checks import export_here
         from inspector.intake.datasets import open_dataset
-        import inspector.export.cleaned as cleaned
+        import inspector.export.dataset.filling as filling
         dataset = open_dataset({str(source)!r})
-        plan = plan_export(dataset, np.arange(12) == 0, {str(tmp_path / "out")!r})
-        cleaned.write_kept = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
-        export_cleaned(plan)
+        filling.write_kept = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+        export_here(dataset, [0], Path({str(tmp_path / "out")!r}))
         """
     )
-    done = subprocess.run([sys.executable, "-c", code])
+    done = subprocess.run([sys.executable, "-c", code], env=TESTS_FOUND)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
     (rest,) = leftovers(tmp_path / "out")
     assert rest.name.startswith(".out.partial-")
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out")
-    assert any(rest.name in note for note in plan.notes)
-    export_cleaned(plan)
+    export_here(dataset, [0], tmp_path / "out")
+    assert rest.name in (tmp_path / "out" / "provenance.json").read_text()
     assert (tmp_path / "out" / "kept.csv").exists()

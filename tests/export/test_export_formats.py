@@ -13,13 +13,12 @@ import pytest
 
 from dataset_checks import (
     check_sums,
-    export,
+    export_here,
     read_idx_by_hand,
     rows_of,
     state_of,
 )
 from dataset_makers import idx_bytes, samples, write_cifar10, write_folder, write_idx
-from inspector.export import export_cleaned, plan_export
 from inspector.intake.datasets import open_dataset, unescape_name
 
 
@@ -38,7 +37,7 @@ def test_folder_is_copied_byte_by_byte_with_names_times_and_empty_classes(tmp_pa
     dataset = open_dataset(source)
     target = tmp_path / "cleaned"
     gone = [unescape_name(dataset.locator(i)) for i in (1, 4)]
-    result = export(dataset, [1, 4], target)
+    result = export_here(dataset, [1, 4], target)
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
         if str(name) == "linked":
@@ -68,7 +67,7 @@ def test_lists_say_what_was_removed_why_and_where_the_rest_went(tmp_path: Path) 
         4: {"tag": "poison", "-x": [1, 2]},
         5: {"tag": "not removed"},
     }
-    export(dataset, [0, 4], tmp_path / "out", reasons=reasons, provenance={"journal": "abc"})
+    export_here(dataset, [0, 4], tmp_path / "out", reasons=reasons, provenance={"journal": "abc"})
     removed, kept = rows_of(tmp_path / "out" / "removed.csv"), rows_of(tmp_path / "out/kept.csv")
     assert [row["index"] for row in removed] == ["0", "4"]
     assert removed[0]["uri"] == "'=SUM(A1)/00000.png"
@@ -102,8 +101,7 @@ def test_idx_keeps_names_packing_and_the_other_pair(tmp_path: Path, gz: bool) ->
     twin = source / f"train-images-idx3-ubyte{'' if gz else '.gz'}"
     if not gz:
         twin.write_bytes(gzip.compress(idx_bytes(images[..., 0])))
-    plan = plan_export(open_dataset(source), np.arange(40) % 5 == 0, tmp_path / "out")
-    export_cleaned(plan)
+    result = export_here(open_dataset(source), np.arange(40) % 5 == 0, tmp_path / "out")
     kept = np.arange(40) % 5 != 0
     out = tmp_path / "out"
     np.testing.assert_array_equal(
@@ -117,7 +115,7 @@ def test_idx_keeps_names_packing_and_the_other_pair(tmp_path: Path, gz: bool) ->
     # A packed twin of the training images still holds what was removed; a model is no data.
     assert not (out / "model.pth").exists()
     assert gz or not (out / twin.name).exists()
-    assert any("model.pth" in note for note in plan.notes)
+    assert any("model.pth" in note for note in result.notes)
     check_sums(out)
 
 
@@ -126,7 +124,7 @@ def test_idx_named_by_file_leaves_its_folder_alone(tmp_path: Path) -> None:
     write_idx(tmp_path / "source", images[..., 0], labels)
     write_idx(tmp_path / "source", images[..., 0], labels, "t10k")
     dataset = open_dataset(tmp_path / "source" / "t10k-images-idx3-ubyte")
-    export(dataset, [0], tmp_path / "out")
+    export_here(dataset, [0], tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out")) == [
         "kept.csv",
         "manifest.sha256",
@@ -155,7 +153,7 @@ def test_npz_filters_the_scanned_pair_and_keeps_all_else_in_order(tmp_path: Path
                 np.lib.format.write_array(stream, np.asanyarray(array))
         archive.writestr("README.txt", "hello")
     dataset = open_dataset(path)
-    export(dataset, [0, 9], tmp_path / "out")
+    export_here(dataset, [0, 9], tmp_path / "out")
     written = tmp_path / "out" / "set.npz"
     with zipfile.ZipFile(path) as before, zipfile.ZipFile(written) as after:
         old = {info.filename: info for info in before.infolist()}
@@ -180,7 +178,7 @@ def test_cifar_batches_keep_their_files_even_when_one_is_emptied(tmp_path: Path)
     (tmp_path / "source" / "batches.meta.txt").write_text("\n".join("abcdefghij"))
     dataset = open_dataset(tmp_path / "source")
     assert dataset.class_names == tuple("abcdefghij")
-    export(dataset, [0, 5, 6, 7, 8, 9], tmp_path / "out")
+    export_here(dataset, [0, 5, 6, 7, 8, 9], tmp_path / "out")
     kept = np.delete(records, [0, 5, 6, 7, 8, 9], axis=0)
     written = [(tmp_path / "out" / f"data_batch_{i}.bin").read_bytes() for i in (1, 2, 3, 4)]
     assert b"".join(written) == kept.tobytes()
@@ -193,7 +191,7 @@ def test_cifar_batches_keep_their_files_even_when_one_is_emptied(tmp_path: Path)
 def test_cifar100_single_file(tmp_path: Path) -> None:
     records = np.random.default_rng(0).integers(0, 20, (9, 3074), dtype=np.uint8)
     (tmp_path / "train.bin").write_bytes(records.tobytes())
-    export(open_dataset(tmp_path / "train.bin"), [3], tmp_path / "out")
+    export_here(open_dataset(tmp_path / "train.bin"), [3], tmp_path / "out")
     assert (tmp_path / "out" / "train.bin").read_bytes() == np.delete(records, 3, 0).tobytes()
 
 
@@ -202,12 +200,11 @@ def test_other_splits_go_along_and_own_lists_are_not_mixed_up(tmp_path: Path) ->
     source = tmp_path / "source"
     write_folder(source / "train", images, labels)
     write_folder(source / "test", images[:4], labels[:4])
-    export(open_dataset(source), [2], tmp_path / "first")
+    export_here(open_dataset(source), [2], tmp_path / "first")
     assert (tmp_path / "first" / "test" / "class0" / "00000.png").exists()
     # An export of an export writes its own lists in place of the former ones.
-    plan = plan_export(open_dataset(tmp_path / "first"), np.arange(11) == 0, tmp_path / "second")
-    assert any("writes its own" in note for note in plan.notes)
-    export_cleaned(plan)
+    result = export_here(open_dataset(tmp_path / "first"), [0], tmp_path / "second")
+    assert any("writes its own" in note for note in result.notes)
     assert len(rows_of(tmp_path / "second" / "removed.csv")) == 1
     check_sums(tmp_path / "second")
 
@@ -216,7 +213,7 @@ def test_hidden_class_that_is_emptied_vanishes_and_the_export_is_kept(tmp_path: 
     images, labels = samples(n=6)
     source = write_folder(tmp_path / "source", images, labels, (".ipynb_checkpoints", "a", "b"))
     dataset = open_dataset(source)
-    export(dataset, dataset.labels == 0, tmp_path / "out")
+    export_here(dataset, dataset.labels == 0, tmp_path / "out")
     assert open_dataset(tmp_path / "out").class_names == ("a", "b")
 
 
@@ -234,5 +231,5 @@ def test_the_source_is_not_touched(tmp_path: Path) -> None:
         os.utime(path, ns=(10**9, 2 * 10**9), follow_symlinks=False)
     before = state_of(source)
     for name in ("folder", "idx", "cifar", "npz"):
-        export(open_dataset(source / name), [1], tmp_path / f"out-{name}")
+        export_here(open_dataset(source / name), [1], tmp_path / f"out-{name}")
     assert state_of(source) == before

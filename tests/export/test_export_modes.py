@@ -10,19 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_checks import check_sums, export, rows_of, state_of
+from dataset_checks import check_sums, export_here, rows_of, state_of
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
 from inspector.errors import BadInput, CaseError
 from inspector.export import atomic as atomic_module
-from inspector.export import (
-    cleaned,
-    export_cleaned,
-    export_lists,
-    leftovers,
-    plan_export,
-    plan_quarantine,
-    remove_leftovers,
-)
+from inspector.export import leftovers, remove_leftovers
+from inspector.export.dataset import filling
 from inspector.intake.datasets import open_dataset
 
 
@@ -52,10 +45,11 @@ def test_quarantine_and_cleaned_set_are_the_source_cut_in_two(tmp_path: Path, ki
     before = state_of(tmp_path / "evidence")
     dataset = open_dataset(source)
     drop = np.arange(len(dataset)) % 3 == 1
-    plan = plan_export(dataset, drop, tmp_path / "out")
-    result = export_cleaned(
-        plan,
-        quarantine=plan_quarantine(plan, tmp_path / "bad"),
+    result = export_here(
+        dataset,
+        drop,
+        tmp_path / "out",
+        quarantine=tmp_path / "bad",
         reasons={int(row): {"tags": "poison"} for row in np.flatnonzero(drop)},
     )
     assert result.quarantine is not None
@@ -82,8 +76,7 @@ def test_other_files_stay_with_the_cleaned_set(tmp_path: Path) -> None:
     source = make(tmp_path / "evidence", "folder")
     (source / "README.txt").write_text("about")
     dataset = open_dataset(source)
-    plan = plan_export(dataset, np.arange(24) < 4, tmp_path / "out")
-    export_cleaned(plan, quarantine=plan_quarantine(plan, tmp_path / "bad"))
+    export_here(dataset, np.arange(24) < 4, tmp_path / "out", quarantine=tmp_path / "bad")
     assert (tmp_path / "out" / "README.txt").exists()
     assert not (tmp_path / "bad" / "README.txt").exists()
 
@@ -91,18 +84,16 @@ def test_other_files_stay_with_the_cleaned_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["out", "out/bad", "evidence/folder/bad", "evidence"])
 def test_quarantine_in_the_wrong_place_is_refused(tmp_path: Path, place: str) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "folder"))
-    plan = plan_export(dataset, np.arange(24) < 4, tmp_path / "out")
-    (tmp_path / "out").mkdir()
     with pytest.raises(BadInput):
-        plan_quarantine(plan, tmp_path / place)
+        export_here(dataset, np.arange(24) < 4, tmp_path / "out", quarantine=tmp_path / place)
+    assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
 
 
 def test_neither_folder_appears_when_the_second_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "folder"))
-    plan = plan_export(dataset, np.arange(24) < 4, tmp_path / "out")
-    aside = plan_quarantine(plan, tmp_path / "bad")
+    target, aside = tmp_path / "out", tmp_path / "bad"
     real, calls = atomic_module._rename_without_replacing, []
 
     def failing(source: Path, target: Path) -> None:
@@ -115,12 +106,12 @@ def test_neither_folder_appears_when_the_second_fails(
     for number in (1, 2):
         calls.clear()
         with pytest.raises(CaseError, match="disk is full"):
-            export_cleaned(plan, quarantine=aside)
+            export_here(dataset, np.arange(24) < 4, target, quarantine=aside)
         assert len(calls) == number
         assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
     calls.clear()
     number = 3
-    export_cleaned(plan, quarantine=aside)
+    export_here(dataset, np.arange(24) < 4, target, quarantine=aside)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "evidence", "out"]
 
 
@@ -128,7 +119,7 @@ def test_lists_alone_name_every_sample_and_hold_no_data(tmp_path: Path) -> None:
     source = make(tmp_path / "evidence", "folder")
     dataset = open_dataset(source)
     drop = np.arange(24) % 5 == 0
-    result = export_lists(plan_export(dataset, drop, tmp_path / "lists"))
+    result = export_here(dataset, drop, tmp_path / "lists", lists_only=True)
     folder = tmp_path / "lists"
     assert sorted(path.name for path in folder.iterdir()) == [
         "kept.csv",
@@ -152,14 +143,14 @@ def test_lists_alone_name_every_sample_and_hold_no_data(tmp_path: Path) -> None:
 
 def test_lists_of_an_array_have_indices_only(tmp_path: Path) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "idx"))
-    export_lists(plan_export(dataset, np.arange(24) < 2, tmp_path / "lists"))
+    export_here(dataset, np.arange(24) < 2, tmp_path / "lists", lists_only=True)
     assert not (tmp_path / "lists" / "kept_files.txt").exists()
     assert (tmp_path / "lists" / "removed_indices.txt").read_text() == "0\n1\n"
 
 
 def test_the_statement_names_every_file_with_its_digest(tmp_path: Path) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "folder"))
-    result = export(dataset, [0, 5], tmp_path / "out", provenance={"journal_head": "ab" * 32})
+    result = export_here(dataset, [0, 5], tmp_path / "out", provenance={"journal_head": "ab" * 32})
     statement = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["predicateType"].startswith("urn:inspector-forensics:")
@@ -189,15 +180,15 @@ def test_an_export_that_still_runs_is_no_leftover(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "folder"))
-    real = cleaned.write_kept
+    real = filling.write_kept
     seen: list[list[Path]] = []
 
     def looking(plan, folder: Path) -> None:
         seen.append(leftovers(tmp_path / "out"))
         real(plan, folder)
 
-    monkeypatch.setattr(cleaned, "write_kept", looking)
-    export(dataset, [0], tmp_path / "out")
+    monkeypatch.setattr(filling, "write_kept", looking)
+    export_here(dataset, [0], tmp_path / "out")
     assert seen == [[]]
     stale = tmp_path / ".out.partial-0123abcd"
     stale.mkdir()

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_checks import as_nobody
+from dataset_checks import as_nobody, export_here
 from dataset_makers import samples, write_folder, write_idx
 from inspector.errors import BadInput
-from inspector.export import export_cleaned, plan_export
+from inspector.export.dataset.plan import plan_export
 from inspector.intake.datasets import Dataset, open_dataset
 
 
@@ -29,7 +29,7 @@ def drop_first(dataset: Dataset) -> np.ndarray:
 
 def refusal(dataset: Dataset, target: Path, **more: str) -> str:
     with pytest.raises(BadInput) as caught:
-        plan_export(dataset, drop_first(dataset), target, **more)
+        export_here(dataset, drop_first(dataset), target, **more)
     assert str(caught.value).isprintable()
     assert caught.value.fix
     return str(caught.value)
@@ -84,23 +84,23 @@ def test_the_source_is_known_by_inode_under_another_path(source: Path, tmp_path:
 def test_selections_that_make_no_sense(source: Path, tmp_path: Path) -> None:
     dataset = open_dataset(source)
     with pytest.raises(BadInput, match="All 12 samples would be left out"):
-        plan_export(dataset, np.ones(12, bool), tmp_path / "out")
+        plan_export(dataset, np.ones(12, bool))
     with pytest.raises(BadInput, match="made on other data"):
-        plan_export(dataset, np.zeros(11, bool), tmp_path / "out")
-    plan = plan_export(dataset, np.zeros(12, bool), tmp_path / "out")
+        plan_export(dataset, np.zeros(11, bool))
+    plan = plan_export(dataset, np.zeros(12, bool))
     assert any("the export is a copy" in note for note in plan.notes)
 
 
 def test_plan_counts_classes_and_bytes(source: Path, tmp_path: Path) -> None:
     dataset = open_dataset(source)
-    plan = plan_export(dataset, dataset.labels == 1, tmp_path / "out")
+    plan = plan_export(dataset, dataset.labels == 1)
     assert [(c.name, c.before, c.after) for c in plan.classes] == [
         ("class0", 4, 4),
         ("class1", 4, 0),
         ("class2", 4, 4),
     ]
     assert any("No sample would be left of class1" in note for note in plan.notes)
-    result = export_cleaned(plan)
+    result = export_here(dataset, dataset.labels == 1, tmp_path / "out")
     assert result.bytes <= plan.bytes * 3
     assert open_dataset(tmp_path / "out").class_names == dataset.class_names
 
@@ -115,17 +115,17 @@ def test_changed_data_is_refused(source: Path, tmp_path: Path) -> None:
     changed.write_bytes(content)
     # Changed between the hash and the copy.
     dataset = open_dataset(source)
-    plan = plan_export(dataset, drop_first(dataset), tmp_path / "out", digest=digest)
+    dataset.digest()
     changed.write_bytes(b"other")
     with pytest.raises(BadInput, match="changed while it was exported"):
-        export_cleaned(plan)
+        export_here(dataset, drop_first(dataset), tmp_path / "out", digest=digest)
     assert sorted(os.listdir(tmp_path)) == ["source"]
     path = tmp_path / "a.npz"
     np.savez(path, x=samples()[0], y=samples()[1])
     dataset = open_dataset(path)
     np.savez(path, x=samples()[0], y=samples()[1] * 0)
     with pytest.raises(BadInput, match="changed since it was opened"):
-        export_cleaned(plan_export(dataset, drop_first(dataset), tmp_path / "out"))
+        export_here(dataset, drop_first(dataset), tmp_path / "out")
 
 
 def test_no_permission_to_write() -> None:
@@ -150,16 +150,15 @@ def test_unreadable_sample_is_named_unless_it_is_left_out() -> None:
         (root / "data" / "class0" / "00000.png").chmod(0)
         with as_nobody():
             dataset = open_dataset(root / "data")
-            plan = plan_export(dataset, np.arange(12) == 1, root / "out")
             with pytest.raises(BadInput, match="cannot be read, the first is class0/00000"):
-                export_cleaned(plan)
+                export_here(dataset, [1], root / "out")
             assert sorted(os.listdir(root)) == ["data"]
-            export_cleaned(plan_export(dataset, drop_first(dataset), root / "out"))
+            export_here(dataset, drop_first(dataset), root / "out")
         assert sorted(os.listdir(root)) == ["data", "out"]
 
 
 def test_long_target_names_work(source: Path, tmp_path: Path) -> None:
     dataset = open_dataset(source)
     target = tmp_path / ("n" * 255)
-    export_cleaned(plan_export(dataset, drop_first(dataset), target))
+    export_here(dataset, drop_first(dataset), target)
     assert (target / "kept.csv").exists()

@@ -15,17 +15,17 @@ from hypothesis.extra import numpy as hnp
 
 from dataset_checks import (
     check_sums,
+    export_here,
     read_idx_by_hand,
     rows_of,
 )
 from dataset_makers import write_cifar10, write_idx
-from inspector.export import export_cleaned, plan_export
 from inspector.intake.datasets import Dataset, open_dataset
 
 
 def _check_round_trip(dataset: Dataset, drop: np.ndarray, target: Path) -> None:
     hashes = [hashlib.sha256(dataset.stored_bytes(i)).digest() for i in range(len(dataset))]
-    export_cleaned(plan_export(dataset, drop, target))
+    export_here(dataset, drop, target)
     opened = target if dataset.root.is_dir() else target / dataset.root.name
     again = open_dataset(opened)
     kept = np.flatnonzero(~drop)
@@ -134,7 +134,7 @@ def test_folder_round_trip(
 def test_real_fashion_mnist_and_pneumonia(real_data: Path, tmp_path: Path) -> None:
     fashion = open_dataset(real_data / "fashion-mnist")
     drop = np.random.default_rng(0).random(60_000) < 0.01
-    result = export_cleaned(plan_export(fashion, drop, tmp_path / "fashion"))
+    result = export_here(fashion, drop, tmp_path / "fashion")
     assert result.kept + result.removed == 60_000
     before = read_idx_by_hand(real_data / "fashion-mnist" / "train-images-idx3-ubyte.gz")
     after = read_idx_by_hand(tmp_path / "fashion" / "train-images-idx3-ubyte.gz")
@@ -143,7 +143,7 @@ def test_real_fashion_mnist_and_pneumonia(real_data: Path, tmp_path: Path) -> No
 
     pneumonia = open_dataset(real_data / "pneumoniamnist")
     drop = np.random.default_rng(0).random(4708) < 0.1
-    export_cleaned(plan_export(pneumonia, drop, tmp_path / "pneumonia"))
+    export_here(pneumonia, drop, tmp_path / "pneumonia")
     with (
         np.load(real_data / "pneumoniamnist/pneumoniamnist_union.npz", allow_pickle=False) as old,
         np.load(tmp_path / "pneumonia/pneumoniamnist_union.npz", allow_pickle=False) as new,
@@ -162,7 +162,7 @@ def test_real_traffic_signs(real_data: Path, tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path / "signs")
     assert len(dataset) == len([name for name in wanted if name.endswith(".png")])
     drop = np.arange(len(dataset)) % 7 == 0
-    export_cleaned(plan_export(dataset, drop, tmp_path / "out", digest=dataset.digest()))
+    export_here(dataset, drop, tmp_path / "out", digest=dataset.digest())
     # By hand what ImageFolder does: sorted class folders, sorted names in each.
     folders = sorted(path for path in (tmp_path / "out" / "train").iterdir())
     found = [

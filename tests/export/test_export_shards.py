@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_checks import check_sums, rows_of
+from dataset_checks import check_sums, export_here, rows_of
 from dataset_makers import (
     image_table,
     png,
@@ -33,7 +33,7 @@ from dataset_makers import (
     write_tar,
 )
 from inspector.errors import BadInput
-from inspector.export import export_cleaned, plan_export, plan_quarantine
+from inspector.export.dataset.plan import plan_export
 from inspector.intake.datasets import open_dataset
 
 N = 12
@@ -106,7 +106,7 @@ def test_exported_and_removed_are_the_source(
     source = open_dataset(_make(folder / "source", form))
     out = folder / "out"
     hashes = [hashlib.sha256(source.stored_bytes(row)).hexdigest() for row in range(N)]
-    export_cleaned(plan_export(source, np.array(drop), out, digest=source.digest()))
+    export_here(source, np.array(drop), out, digest=source.digest())
     written = open_dataset(out if source.root.is_dir() else out / source.root.name)
     assert written.format == source.format
     kept = np.flatnonzero(~np.array(drop))
@@ -127,7 +127,7 @@ DROP = np.arange(N) % 3 == 1
 
 def _export(source: Path, out: Path, **more: Any) -> Path:
     dataset = open_dataset(source, **more)
-    export_cleaned(plan_export(dataset, DROP, out))
+    export_here(dataset, DROP, out)
     return out
 
 
@@ -174,7 +174,7 @@ def test_torchvision_opens_exported_batches(tmp_path: Path, python: int) -> None
     source = open_dataset(tmp_path / "cifar-10-batches-py")
     drop = np.arange(30) % 4 == 0
     (tmp_path / "out").mkdir()
-    export_cleaned(plan_export(source, drop, tmp_path / "out" / "cifar-10-batches-py"))
+    export_here(source, drop, tmp_path / "out" / "cifar-10-batches-py")
 
     class Cleaned(torchvision.datasets.CIFAR10):
         train_list = [["data_batch_1", None], ["data_batch_2", None]]
@@ -271,7 +271,7 @@ def test_tar_shards_keep_headers_and_lose_pickles(tmp_path: Path) -> None:
                 archive.addfile(info, io.BytesIO(content))
     dataset = open_dataset(path)
     assert any("leaves them out" in note for note in dataset.notes)
-    export_cleaned(plan_export(dataset, np.array([False, True, False]), tmp_path / "out"))
+    export_here(dataset, np.array([False, True, False]), tmp_path / "out")
     with tarfile.open(tmp_path / "out" / "train-0.tar") as written, tarfile.open(path) as source:
         names = [member.name for member in written]
         assert names == [f"{'long' * 40}/{row}.{e}" for row in (0, 2) for e in ("png", "cls")]
@@ -304,7 +304,7 @@ def test_a_source_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
         content[len(content) // 2] ^= 1
         target.write_bytes(content)
         with pytest.raises(BadInput):
-            plan_export(open_dataset(given), DROP, tmp_path / "out", digest=digest)
+            plan_export(open_dataset(given), DROP, digest=digest)
 
 
 @pytest.mark.parametrize(
@@ -324,8 +324,7 @@ def test_a_source_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
 def test_quarantine_holds_exactly_what_is_left_out(tmp_path: Path, form: str) -> None:
     source = open_dataset(_make(tmp_path / "source", form), split=_split_of(form))
     drop = np.arange(len(source)) % 4 == 1
-    plan = plan_export(source, drop, tmp_path / "good")
-    result = export_cleaned(plan, quarantine=plan_quarantine(plan, tmp_path / "bad"))
+    result = export_here(source, drop, tmp_path / "good", quarantine=tmp_path / "bad")
     assert result.quarantine is not None
     name = source.entry or ("" if source.root.is_dir() else source.root.name)
     bad = open_dataset(tmp_path / "bad" / name, split=source.split or None)

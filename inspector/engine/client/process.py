@@ -44,6 +44,7 @@ JOBS_IN_WORDS = {
     "pca": "the map",
     "umap": "the map",
     "trigger": "the trigger search",
+    "export": "the export",
 }
 
 

@@ -41,5 +41,6 @@ JOBS: dict[str, Job] = {
         "demo",
         "digests",
         "environment",
+        "export",
     )
 }

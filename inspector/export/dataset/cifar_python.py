@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export.files import write_chunks
+from inspector.export.new_file import write_chunks
 from inspector.intake.datasets.array_pickle import Text2
 from inspector.intake.datasets.cifar_python import CifarPython, plain_array
 from inspector.intake.datasets.names import shown

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
-from inspector.export.files import new_file
+from inspector.export.new_file import new_file
 from inspector.intake.datasets.idx import IdxDataset
 
 _CHUNK = 2 << 20

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from inspector.api import Control
 from inspector.errors import CaseError
-from inspector.export.atomic import building
-from inspector.export.cleaned import ExportResult
-from inspector.export.files import write_chunks
-from inspector.export.plan import ExportPlan
-from inspector.export.records import (
-    MANIFEST,
-    check_lists,
-    differs,
-    digests_of,
-    write_kept,
-    write_manifest,
-    write_provenance,
-    write_removed,
-)
-from inspector.intake.datasets.evidence_file import sha256_of
+from inspector.export.atomic import writing
+from inspector.export.checking import check_lists, differs
+from inspector.export.dataset.filling import account_of
+from inspector.export.dataset.plan import ExportPlan
+from inspector.export.dataset.records import write_kept, write_removed
+from inspector.export.filled import Filled
+from inspector.export.new_file import write_chunks
 from inspector.intake.datasets.image_folder import ImageFolder
 
 
-def export_lists(
+def fill_lists(
     plan: ExportPlan,
+    folder: Path,
     *,
+    target: Path,
     reasons: Mapping[int, Mapping[str, Any]] | None = None,
     control: Control | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> ExportResult:
+) -> Filled:
     """Write which samples to keep and which to leave out, and no data.
 
     ``kept.csv`` and ``removed.csv`` are those of a full export. ``kept_indices.txt`` and
@@ -43,20 +35,13 @@ def export_lists(
 
     Parameters
     ----------
-    plan, reasons, control, provenance
-        As for `export_cleaned`.
-
-    Raises
-    ------
-    CaseError
-        The lists cannot be written. Nothing is left under the final name.
-    Cancelled
-        The analyst stopped it; nothing is left.
+    plan, folder, target, reasons, control
+        As for `fill`.
     """
-    started, control = time.monotonic(), control or Control()
+    control = control or Control()
     plan.dataset.stored_sha256(control)
     kept, removed = plan.kept.tolist(), plan.removed.tolist()
-    with building(plan.target) as folder:
+    with writing(target):
         write_removed(plan, reasons or {}, folder)
         write_kept(plan, folder)
         for name, rows in (("kept", kept), ("removed", removed)):
@@ -65,22 +50,8 @@ def export_lists(
                 _write_lines(folder / f"{name}_files.txt", map(plan.dataset.locator, rows))
         check_lists(folder, {"kept.csv": kept, "removed.csv": removed})
         _check_indices(folder, kept, removed)
-        control.check()
-        files = digests_of(folder, {}, control)
-        write_provenance(plan, plan.dataset.digest(), files, provenance or {}, folder)
-        files["provenance.json"] = sha256_of(folder, "provenance.json")
-        size = write_manifest(folder, files)
-        manifest = sha256_of(folder, MANIFEST).hex()
-    return ExportResult(
-        plan.target,
-        len(kept),
-        len(removed),
-        len(files) + 1,
-        size,
-        files["kept.csv"].hex(),
-        manifest,
-        time.monotonic() - started,
-    )
+    control.check()
+    return account_of(plan, plan.dataset.digest())
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import CaseError
-from inspector.export.files import new_file
+from inspector.export.new_file import new_file
 from inspector.intake.datasets.arrow_columns import arrow
 from inspector.intake.datasets.names import shown
 from inspector.intake.datasets.parquet import ParquetImages

@@ -1,34 +1,15 @@
-"""Writing the files of an export: new ones only, byte by byte, with the time of their source."""
+"""Copying files of the evidence, byte by byte."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from inspector.errors import BadInput
+from inspector.export.new_file import NEW
 from inspector.intake.datasets.evidence_file import CHUNK, opened, reason_of
 from inspector.intake.datasets.names import shown
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Create a file that must not exist and yield it for writing."""
-    descriptor = os.open(path, _NEW, 0o666)
-    with os.fdopen(descriptor, "wb", buffering=CHUNK) as file:
-        yield file
-
-
-def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a new file from pieces."""
-    with new_file(path) as file:
-        for chunk in chunks:
-            file.write(chunk)
 
 
 def copy_file(source: Path, relative: str, folder: Path) -> bytes:
@@ -58,13 +39,11 @@ def copy_file(source: Path, relative: str, folder: Path) -> bytes:
     digest = hashlib.sha256()
     try:
         with opened(source, relative) as reader:
-            status = os.fstat(reader)
             writer = _create(folder / relative)
             try:
                 while chunk := os.read(reader, CHUNK):
                     digest.update(chunk)
                     _write_all(writer, chunk)
-                _set_time(writer, status.st_mtime_ns)
             finally:
                 os.close(writer)
     except _WriteFailed as failure:
@@ -88,7 +67,7 @@ class _WriteFailed(Exception):
 
 def _create(path: Path) -> int:
     try:
-        return os.open(path, _NEW, 0o666)
+        return os.open(path, NEW, 0o666)
     except OSError as error:
         raise _WriteFailed(error) from None
 
@@ -98,12 +77,5 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
     try:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-    except OSError as error:
-        raise _WriteFailed(error) from None
-
-
-def _set_time(descriptor: int, mtime_ns: int) -> None:
-    try:
-        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
     except OSError as error:
         raise _WriteFailed(error) from None

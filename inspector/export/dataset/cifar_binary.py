@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
-from inspector.export.files import write_chunks
+from inspector.export.new_file import write_chunks
 from inspector.intake.datasets.cifar_binary import CifarBinary
 
 

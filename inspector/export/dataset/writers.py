@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export.arrow_folder import write_arrow_folder
-from inspector.export.cifar_binary import write_cifar_binary
-from inspector.export.cifar_python import write_cifar_python
-from inspector.export.idx import write_idx
-from inspector.export.image_folder import write_image_folder
-from inspector.export.manifest import write_manifest_folder
-from inspector.export.npz import write_npz
-from inspector.export.parquet import write_parquet
-from inspector.export.webdataset import write_webdataset
+from inspector.export.dataset.arrow_folder import write_arrow_folder
+from inspector.export.dataset.cifar_binary import write_cifar_binary
+from inspector.export.dataset.cifar_python import write_cifar_python
+from inspector.export.dataset.idx import write_idx
+from inspector.export.dataset.image_folder import write_image_folder
+from inspector.export.dataset.manifest import write_manifest_folder
+from inspector.export.dataset.npz import write_npz
+from inspector.export.dataset.parquet import write_parquet
+from inspector.export.dataset.webdataset import write_webdataset
 from inspector.intake.datasets.dataset import Dataset
 
 Writer = Callable[[Any, NDArray[np.intp], Path, Control], None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export.files import write_chunks
+from inspector.export.new_file import write_chunks
 from inspector.intake.datasets.evidence_file import CHUNK, opened, reason_of
 from inspector.intake.datasets.names import shown
 from inspector.intake.datasets.webdataset import PICKLES, TarSample, WebDataset

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export.files import copy_file
+from inspector.export.dataset.copying import copy_file
 from inspector.intake.datasets.image_folder import ImageFolder
 from inspector.intake.datasets.names import shown
 

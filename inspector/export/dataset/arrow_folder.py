@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import CaseError
-from inspector.export.files import new_file, write_chunks
+from inspector.export.new_file import new_file, write_chunks
 from inspector.intake.datasets.arrow_columns import arrow
 from inspector.intake.datasets.arrow_folder import SPLITS, STATE, ArrowFolder
 from inspector.intake.datasets.evidence_file import read_file

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import re
 
-from inspector.export.arrow_folder import described_files
+from inspector.export.dataset.arrow_folder import described_files
+from inspector.export.filled import OWN_FILES
 from inspector.intake.datasets.arrow_folder import ArrowFolder
 from inspector.intake.datasets.cifar_binary import CifarBinary, is_cifar_name
 from inspector.intake.datasets.cifar_python import META, CifarPython, is_python_batch_name
@@ -24,9 +25,6 @@ from inspector.intake.datasets.parquet import ParquetImages
 from inspector.intake.datasets.splits import split_in
 from inspector.intake.datasets.tree import walk
 from inspector.intake.datasets.webdataset import WebDataset
-
-OWN_FILES = ("removed.csv", "kept.csv", "provenance.json", "manifest.sha256")
-"""What an export writes beside the data; the source's files of these names are not copied."""
 
 _DESCRIPTIONS = (".json", ".yaml", ".yml", ".md", ".txt")
 _TEXTS = re.compile(

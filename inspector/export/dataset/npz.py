@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput, CaseError
-from inspector.export.files import new_file
+from inspector.export.new_file import new_file
 from inspector.intake.datasets.array_dataset import read_hashed
 from inspector.intake.datasets.names import shown
 from inspector.intake.datasets.npz import NpzDataset

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.export.files import copy_file, write_chunks
-from inspector.export.parquet import filtered_parquet
+from inspector.export.dataset.copying import copy_file
+from inspector.export.dataset.parquet import filtered_parquet
+from inspector.export.new_file import write_chunks
 from inspector.intake.datasets.array_dataset import read_hashed
 from inspector.intake.datasets.manifest import ManifestFolder, path_below
 from inspector.intake.datasets.names import shown
