@@ -44,8 +44,13 @@ SIGNALS: dict[str, str] = {
     "thumbnails": "(n, h, w, c) uint8, at most 64 pixels on a side",
     "pixel_sha256": "(n, 32) uint8, SHA-256 of the decoded pixels: equal for equal pictures",
     "gradients": "(n, k) float32, full-network loss gradients, projected (by option)",
+    "loss_course": "(n, K) float32, loss at K earlier checkpoints, oldest first (by option)",
+    "margin_course": "(n, K) float32, log of the odds of the label at the same checkpoints",
 }
 """The signals that a detector may name in ``needs``, with their shapes."""
+
+BY_OPTION = frozenset({"gradients", "loss_course", "margin_course"})
+"""Those that are only there when an analyst asks for them or gives more evidence."""
 
 
 Forward = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]

@@ -36,6 +36,7 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "q_value": ("float32", ("n",)),
     "false_bound": ("float32", ("n",)),
     "score": ("float32", ("n",)),
+    "course": ("float32", ("n",)),
     "map": ("float32", ("n", "2")),
     "neighbours": ("int32", ("n", "k")),
 }

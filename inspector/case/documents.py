@@ -12,6 +12,7 @@ import numpy as np
 
 import inspector
 from inspector.case.canonical import plain, valid_unicode
+from inspector.case.checkpoints import checkpoint_rows
 from inspector.case.evidence import Look
 from inspector.case.findings import VERDICTS
 from inspector.case.folder import Case
@@ -93,6 +94,10 @@ def scan_document(case: Case) -> dict[str, Any]:
         "caveats": caveats,
         "findings": findings,
         "signature": case.get("signature"),
+        "checkpoints": [
+            {key: row[key] for key in ("path", "sha256", "mean_loss", "fitted")}
+            for row in checkpoint_rows(case)
+        ],
     }
     return _clean(document)
 
@@ -269,6 +274,9 @@ def _evidence(case: Case, look: Look) -> dict[str, Any]:
     known = {"role": item.role, "path": item.path, "sha256": item.sha256, "size": item.size}
     known["state"] = look.state
     contents = (case.get("model") or {}).get("contents") if item.role == "model" else None
+    if item.role == "checkpoint":
+        read = {row["sha256"]: row["contents"] for row in checkpoint_rows(case)}
+        contents = read.get(item.sha256)
     return {**known, "contents": contents} if contents else known
 
 

@@ -31,7 +31,7 @@ class Evidence:
     Attributes
     ----------
     role : str
-        "model", "data", "reference" or "verified".
+        "model", "data", "reference", "verified" or "checkpoint".
     path : str
         Absolute; where it lies now, if it was relocated.
     sha256 : str

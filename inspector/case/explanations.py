@@ -19,11 +19,24 @@ _WORDS = {
     "activation-clustering": "belongs to the smaller of two clusters of its class",
     "quantum-entropy": "far out in the directions in which few of its class spread",
     "low-loss": "fitted unusually well",
+    "loss-trajectory": "learned better over training than the rest of its class",
 }
 """What a high score means, by the id of a detector that reasons are made of."""
 
-_LOW_WORDS = {"low-loss": "the model does not believe its label"}
+_LOW_WORDS = {
+    "low-loss": "the model does not believe its label",
+    "loss-trajectory": "learned later or worse than the rest of its class",
+}
 """What a low score means, where it has words of its own."""
+
+_COURSE = "loss-trajectory"
+_KINDS = f"artifact:{_COURSE}:kind"
+_KIND_WORDS = {
+    1: "learned early and better than the rest of its class, as a backdoor is",
+    2: "learned late and by heart, as wrong labels and rare pictures are",
+    3: "never learned at any checkpoint, so more likely a wrong label than a backdoor",
+}
+"""What a sample's course over the checkpoints means, by the codes that the detector keeps."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +100,36 @@ def reasons(
                         if amount > 0:
                             text = _said(name, titles.get(name, name), sign)
                             found[place].append(Reason(name, text, share, float(amount)))
-    return [sorted(row, key=lambda reason: -reason.amount)[:most] for row in found]
+    chosen = [sorted(row, key=lambda reason: -reason.amount)[:most] for row in found]
+    kinds = _kinds(case, table, labels)
+    if kinds is not None:
+        for position, kind in enumerate(map(int, kinds[wanted])):
+            if kind in _KIND_WORDS:
+                # Said first: it tells what the others cannot, backdoors from wrong labels.
+                course = Reason(_COURSE, _KIND_WORDS[kind], 1.0, 0.0)
+                rest = [reason for reason in chosen[position] if reason.detector != _COURSE]
+                chosen[position] = [course, *rest][:most]
+    return chosen
+
+
+def _kinds(case: Case, table: SampleTable, labels: NDArray[Any]) -> NDArray[np.int8] | None:
+    """Return by sample how it was learned over the checkpoints; None without any."""
+    if _COURSE not in table.columns or not case.has_array(_KINDS):
+        return None
+    # Detectors see the assessed samples that have a label, and keep a code for each of them.
+    seen = np.flatnonzero(table.assessed & (labels >= 0) & (labels < len(case.class_names)))
+    codes = np.asarray(case.array(_KINDS))
+    if codes.shape != seen.shape:
+        return None
+    kinds = np.zeros(table.n, np.int8)
+    kinds[seen] = codes
+    return kinds
 
 
 def sentence(reason: Reason) -> str:
     """Put one reason into words: "fitted unusually well (further than 99.2 % of its class)"."""
+    if reason.amount == 0:
+        return reason.text
     return f"{reason.text} (further than {max(0.0, 1 - reason.share):.1%} of its class)"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 import inspector
 from inspector.case.canonical import plain, valid_unicode
+from inspector.case.evidence import Evidence
 from inspector.case.folder import Case
 from inspector.case.trigger_choice import SEARCH
 from inspector.errors import CaseError
@@ -72,7 +74,7 @@ def compare(case: Case, again: Case, *, same_environment: bool, arrays: Sequence
     arrays : sequence of str
         Names of the arrays that were to be repeated.
     """
-    rows = [_evidence(item.role, item.sha256, again) for item in case.evidence()]
+    rows = [_evidence(item, again) for item in case.evidence()]
     rows += [_array(name, case, again, same_environment) for name in arrays]
     rows += _findings(case, again)
     rows.append(_tags(case))
@@ -103,11 +105,14 @@ def rerun_document(
     }
 
 
-def _evidence(role: str, sha256: str, again: Case) -> Row:
-    found = {item.role: item.sha256 for item in again.evidence()}.get(role)
-    same = found == sha256
+def _evidence(item: Evidence, again: Case) -> Row:
+    known = {one.role: one.sha256 for one in again.evidence()}
+    known |= {one.path: one.sha256 for one in again.evidence()}
+    found = known.get(item.path, None if item.role == "checkpoint" else known.get(item.role))
+    same = found == item.sha256
     said = "identical" if same else "not read" if found is None else f"SHA-256 {found[:16]}…"
-    return Row(f"evidence {role}", "identical", said, same)
+    name = f" {Path(item.path).name}" if item.role == "checkpoint" else ""
+    return Row(f"evidence {item.role}{name}", "identical", said, same)
 
 
 def _array(name: str, case: Case, again: Case, same_environment: bool) -> Row:

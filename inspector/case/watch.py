@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inspector.case.evidence import Evidence, EvidenceList, Look
 from inspector.errors import BadInput
@@ -45,8 +45,8 @@ class Watch:
         with self._case.transaction():
             moved = self._evidence.relocate(item, path, sha256, seen)
             options = self._case.get("scan")
-            if isinstance(options, dict) and options.get(item.role) == item.path:
-                self._case.set("scan", {**options, item.role: moved.path})
+            if isinstance(options, dict):
+                self._case.set("scan", _with_place(options, item, moved.path))
         return moved
 
     def candidate(self, item: Evidence) -> Path | None:
@@ -97,3 +97,13 @@ class Watch:
                 f"{look.why[0].upper()}{look.why[1:]}.",
                 "Restore the evidence, or make a new case of the changed one.",
             )
+
+
+def _with_place(options: dict[str, Any], item: Evidence, path: str) -> dict[str, Any]:
+    """Return options of a scan in which a piece of evidence lies elsewhere."""
+    if options.get(item.role) == item.path:
+        return {**options, item.role: path}
+    if item.role == "checkpoint":
+        listed = options.get("checkpoints") or ()
+        return {**options, "checkpoints": [path if one == item.path else one for one in listed]}
+    return options

@@ -72,8 +72,17 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
     for item in document["evidence"]:
         if item.get("contents"):
             console.print(
-                f"Model file: {item['contents']['summary']}", markup=False, soft_wrap=True
+                f"{item['role'].capitalize()} file: {item['contents']['summary']}",
+                markup=False,
+                soft_wrap=True,
             )
+    for item in document["checkpoints"]:
+        console.print(
+            f"Checkpoint {Path(item['path']).name}: {item['fitted']:.1%} of the labels fitted, mean "
+            f"loss {item['mean_loss']:.3g}",
+            markup=False,
+            soft_wrap=True,
+        )
     audited = any(row.get("verified") for row in document["classes"])
     more = ("verified", "p corrected", "selected") if audited else ()
     table = Table(
@@ -145,6 +154,13 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--detectors", help="Ids, separated by commas; +id adds to the default set."
             ),
+            click.option(
+                "--checkpoint",
+                "checkpoints",
+                type=_PATH,
+                multiple=True,
+                help="Earlier checkpoint of its training run; repeat, oldest first.",
+            ),
             click.option("--layer", help="Layer whose output is looked at."),
             click.option("--limit", type=int, help="Assess a random subset of this size."),
             click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
@@ -178,6 +194,7 @@ def scan_command(
     device: str,
     seed: int,
     gradients: int,
+    checkpoints: tuple[Path, ...],
     fail_on: str | None,
     as_json: bool,
 ) -> None:
@@ -200,6 +217,7 @@ def scan_command(
         device=device,
         seed=seed,
         sketch=gradients,
+        checkpoints=checkpoints,
     )
     options.check(case_path)  # Before a folder is made for evidence that is not there.
     with open_or_create(case_path) as case:

@@ -5,34 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inspector.api import Context, DetectorInfo, Finding, Progress
 from inspector.detectors.groups import ClassGroups
 from inspector.detectors.tally import Tally
-
-
-def logit_margins(logits: NDArray[np.floating], label: int) -> NDArray[np.float64]:
-    """Return log(p_y / (1 − p_y)) for samples of one label; the loss in a form that never saturates.
-
-    Parameters
-    ----------
-    logits : ndarray, shape (n, C), finite
-    label : int
-
-    Returns
-    -------
-    ndarray, shape (n,), float64
-        0 when there is no other class.
-    """
-    values = logits.astype(np.float64)
-    if values.shape[1] < 2 or not 0 <= label < values.shape[1]:
-        return np.zeros(len(values))
-    others = np.delete(values, label, axis=1)
-    top = others.max(axis=1)
-    rest = top + np.log(np.exp(others - top[:, None]).sum(axis=1))
-    margins: NDArray[np.float64] = values[:, label] - rest
-    return margins
+from inspector.statistics.gradients import margins
 
 
 def _run(ctx: Context, sign: float, caveats: tuple[str, ...]) -> Generator[Progress, None, Finding]:
@@ -41,7 +18,8 @@ def _run(ctx: Context, sign: float, caveats: tuple[str, ...]) -> Generator[Progr
     logits = ctx.signal("logits")
     for done, group in enumerate(classes.groups):
         yield Progress(done, len(classes), group.name)
-        tally.add(group, sign * logit_margins(logits[group.rows], group.label))
+        found = margins(logits[group.rows], np.full(len(group.rows), group.label))
+        tally.add(group, sign * np.nan_to_num(found))
     yield Progress(len(classes), len(classes), "done")
     return tally.finding(caveats)
 

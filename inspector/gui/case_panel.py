@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.case import Case
+from inspector.case.checkpoints import checkpoint_rows
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
@@ -111,6 +112,7 @@ class CasePanel(QWidget):
         if case is None:
             return
         group = self._emptied("Evidence")
+        read = {row["sha256"]: row["contents"] for row in checkpoint_rows(case)}
         for item in case.evidence():
             text = plain(Path(item.path).name or item.path, 120)
             line = self._add(group, text, item.sha256[:8])
@@ -129,6 +131,8 @@ class CasePanel(QWidget):
                 line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
             if item.role == "model":
                 self._fill_contents(line, (case.get("model") or {}).get("contents") or {})
+            elif item.role == "checkpoint":
+                self._fill_contents(line, read.get(item.sha256, {}))
         self._fill_signature(case, group)
         self._fill_note(group, "none recorded yet")
 

@@ -27,6 +27,7 @@ from inspector.gui import theme
 from inspector.gui.number_box import count_box
 from inspector.gui.path_checks import DATABASE, described, problem_of_case
 from inspector.gui.path_field import PathField
+from inspector.gui.paths_field import PathsField
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
 from inspector.intake.datasets.given import is_there
@@ -74,6 +75,9 @@ class OpenDialog(QDialog):
         )
         self.verified = PathField("file", "Ids of samples verified one by one (optional)", self)
         self.spec = PathField("file", "What is known of the model, as TOML (optional)", self)
+        self.checkpoints = PathsField(
+            "Earlier checkpoints of its training, oldest first (optional)", self
+        )
         self.problem = QLabel(self)
         self.summary = QLabel(self)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
@@ -89,8 +93,9 @@ class OpenDialog(QDialog):
         self._suggest_case()
         self._check()
 
-    def _paths(self) -> tuple[PathField, ...]:
-        return (self.model, self.data, self.case, self.reference, self.verified, self.spec)
+    def _paths(self) -> tuple[PathField | PathsField, ...]:
+        single = (self.model, self.data, self.case, self.reference, self.verified, self.spec)
+        return (*single, self.checkpoints)
 
     def _build(self) -> None:
         for label in (self.problem, self.summary):
@@ -118,6 +123,7 @@ class OpenDialog(QDialog):
             ("Model spec", self.spec),
             ("Layer", self.layer),
             ("Detectors", self.detectors),
+            ("Checkpoints", self.checkpoints),
             ("Reference", self.reference),
             ("Verified", self.verified),
             ("Limit", numbers),
@@ -160,6 +166,7 @@ class OpenDialog(QDialog):
         self.reference.set_path(options.reference)
         self.verified.set_path(options.verified)
         self.spec.set_path(options.spec)
+        self.checkpoints.set_paths(options.checkpoints)
         self.arch.setText(options.arch or "")
         self.layer.setText(options.layer or "")
         self.split.setText(options.split or "")
@@ -187,6 +194,7 @@ class OpenDialog(QDialog):
             seed=self.seed.value(),
             spec=self.spec.path(),
             split=self.split.text().strip() or None,
+            checkpoints=self.checkpoints.paths(),
         )
 
     def _detector_ids(self) -> list[str]:
@@ -213,6 +221,7 @@ class OpenDialog(QDialog):
             ("reference", self.reference.path()),
             ("list", self.verified.path()),
             ("model spec", self.spec.path()),
+            *(("checkpoint", path) for path in self.checkpoints.paths()),
         ):
             if path is not None and not path.exists():
                 return f"There is no {name} at {plain(path)}."

@@ -15,6 +15,7 @@ from inspector.signals.decoding import Block
 from inspector.signals.forward import Forward
 from inspector.signals.gradients import GradientSketch, cross_entropy
 from inspector.signals.store import Column
+from inspector.statistics.gradients import margins
 
 NOT_FINITE = "the network's answer is not a finite number"
 
@@ -47,6 +48,12 @@ def columns(classes: int, width: int, thumbnail: tuple[int, int, int], k: int) -
     if k:
         found["gradients"] = Column(_FLOAT, (k,))
     return found
+
+
+def course_columns() -> dict[str, Column]:
+    """Return the arrays of a pass through an earlier checkpoint of the same training run."""
+    unknown = Column(_FLOAT, fill=np.nan)
+    return {"loss": unknown, "margin": unknown, "assessed": Column(np.dtype(bool))}
 
 
 @dataclass
@@ -86,6 +93,8 @@ class Measurement:
         Samples whose gradients are held at once.
     stopped : threading.Event
         Looked at before every batch.
+    kept : tuple of str
+        Arrays that are handed over; the others were computed on the way.
     """
 
     forward: Forward
@@ -94,6 +103,7 @@ class Measurement:
     sketch: GradientSketch | None
     sketch_batch: int
     stopped: threading.Event
+    kept: tuple[str, ...]
 
     def measure(self, block: Block) -> Measured:
         """Return what the network says about a block; safe to call from several threads.
@@ -125,12 +135,14 @@ class Measurement:
             "predicted": logits.argmax(axis=1),
             "confidence": _confidence(logits),
             "loss": cross_entropy(logits, labels),
+            "margin": margins(logits, labels),
             "thumbnails": block.thumbnails,
             "pixel_sha256": block.pixel_sha256,
             "assessed": np.ones(len(logits), bool),
         }
         if gradients:
             arrays["gradients"] = np.concatenate(gradients)
+        arrays = {name: arrays[name] for name in self.kept}
         rows, unreadable = block.rows, list(block.unreadable)
         finite = np.isfinite(logits).all(axis=1) & np.isfinite(activations).all(axis=1)
         if not finite.all():

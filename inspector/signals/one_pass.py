@@ -21,7 +21,7 @@ from inspector.signals.decoding import Decoder, frame_of
 from inspector.signals.forward import Forward, prepared
 from inspector.signals.gradients import GradientSketch
 from inspector.signals.hooks import ActivationTap
-from inspector.signals.measuring import Measurement, columns
+from inspector.signals.measuring import Measurement, columns, course_columns
 from inspector.signals.plan import Plan, budget, largest_output, make_plan
 from inspector.signals.signal_set import SignalSet
 from inspector.signals.store import Progress, SignalStore
@@ -59,6 +59,8 @@ def compute_signals(
     sketch: int = 0,
     seed: int = 0,
     control: Control | None = None,
+    stage: str = STAGE,
+    course: bool = False,
 ) -> SignalSet:
     """Run every sample through the network once and write what comes out.
 
@@ -87,6 +89,11 @@ def compute_signals(
         Seed of the sketch.
     control : Control, optional
         Looked at several times a second; progress counts samples.
+    stage : str
+        Name of the stage in progress reports.
+    course : bool
+        Keep only how well the labels are fitted ("loss", "margin", "assessed"): for a network that
+        is an earlier checkpoint of the one under examination.
 
     Returns
     -------
@@ -125,7 +132,9 @@ def compute_signals(
         colour = model.preprocess.channels == 3
         frame = frame_of(dataset, wanted, colour, control)
         control.check()
-        layout = columns(model.num_classes, width, frame.shape, sketch)
+        layout = (
+            course_columns() if course else columns(model.num_classes, width, frame.shape, sketch)
+        )
         inputs = {
             **_identity(model, dataset, control),
             "rows": hashlib.sha256(wanted.tobytes()).hexdigest(),
@@ -139,7 +148,7 @@ def compute_signals(
         store = stack.enter_context(SignalStore(folder, layout, len(dataset), inputs, begin))
         resumed, block = store.progress.done, store.progress.block
         _check_space(store, len(wanted) - resumed)
-        control.progress(STAGE, resumed, len(wanted), "Measuring samples")
+        control.progress(stage, resumed, len(wanted), "Measuring samples")
         stopped = threading.Event()
         decoder = Decoder(dataset, model.preprocess, frame, stopped)
         measurement = Measurement(
@@ -149,6 +158,7 @@ def compute_signals(
             GradientSketch(model.network, model.num_classes, sketch, seed) if sketch else None,
             plan.sketch,
             stopped,
+            tuple(layout),
         )
         parts = [wanted[start : start + block] for start in range(resumed, len(wanted), block)]
         blocks = in_order(
@@ -162,7 +172,7 @@ def compute_signals(
         with ChunkWriter(store, started) as writer, closing(blocks):
             for measured in blocks:
                 writer.take(measured)
-                control.progress(STAGE, writer.taken, len(wanted), "Measuring samples")
+                control.progress(stage, writer.taken, len(wanted), "Measuring samples")
         return SignalSet(
             arrays={name: store.path(name) for name in layout},
             unreadable=store.unreadable(),

@@ -26,6 +26,35 @@ def with_bias(activations: NDArray[np.float32]) -> NDArray[np.float32]:
     return extended
 
 
+def margins(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return log(p_y / (1 - p_y)): the loss in a form that never saturates.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n, C)
+    labels : ndarray, shape (n,), int
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Above 0 where the label has more than half of the probability; NaN where the label is
+        outside 0 to C - 1, 0 when there is no other class.
+    """
+    found = np.full(len(logits), np.nan)
+    rows = np.flatnonzero((labels >= 0) & (labels < logits.shape[1]))
+    if logits.shape[1] < 2:
+        found[rows] = 0
+        return found
+    others = np.array(logits[rows], np.float64)
+    place = np.arange(len(rows)), np.asarray(labels)[rows]
+    own = others[place]
+    others[place] = -np.inf
+    top = others.max(axis=1, initial=-np.inf)
+    with np.errstate(invalid="ignore"):  # infinite answers
+        found[rows] = own - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
+    return found
+
+
 def margin_residuals(logits: NDArray[np.floating], label: int) -> NDArray[np.float32]:
     """Return the direction of the loss gradient at the logits, for samples of one label.
 

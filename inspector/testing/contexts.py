@@ -66,9 +66,23 @@ def planted_signals(
         "predicted": logits.argmax(axis=1).astype(np.int32),
         "thumbnails": _pictures(kind, planted, random),
         "gradients": random.standard_normal((n, 8)).astype(np.float32),
+        **_courses(loss, planted),
     }
     signals["pixel_sha256"] = _hashes(signals["thumbnails"])
     return signals, planted
+
+
+def _courses(
+    loss: NDArray[np.floating], planted: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float32]]:
+    """Return what three checkpoints would have said: planted samples are wrong at the first."""
+    final = -np.log(np.expm1(np.maximum(loss, 1e-6)))
+    margins = final[:, None] * np.array([0.1, 0.5, 0.9])
+    margins[planted, 0] = -2
+    return {
+        "margin_course": margins.astype(np.float32),
+        "loss_course": np.log1p(np.exp(-margins)).astype(np.float32),
+    }
 
 
 def _hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

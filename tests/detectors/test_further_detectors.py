@@ -10,12 +10,13 @@ from inspector.detectors.collisions import FeatureCollisions
 from inspector.detectors.confident_learning import ConfidentLearning
 from inspector.detectors.execution import run_detector
 from inspector.detectors.label_neighbours import LabelNeighbours
-from inspector.detectors.loss_tails import HighLoss, LowLoss, logit_margins
+from inspector.detectors.loss_tails import HighLoss, LowLoss
 from inspector.detectors.quantum_entropy import QuantumEntropy
 from inspector.detectors.radial_kurtosis import RadialKurtosis
 from inspector.detectors.spectral_whitened import WhitenedSpectrum
 from inspector.detectors.statistical_contamination import StatisticalContamination
 from inspector.detectors.tight_cluster import TightCluster
+from inspector.statistics.gradients import margins
 from inspector.statistics.neighbours import nearest, unit_rows
 from inspector.statistics.radial_kurtosis import radial_kurtosis_directions, tyler_shape
 
@@ -106,8 +107,8 @@ def test_low_and_high_loss_are_two_sides_and_never_saturate():
     logits = np.array([[3.0, 1.0, 0.0]])
     odds = np.exp(logits)
     expected = np.log(odds[0, 0] / (odds[0, 1] + odds[0, 2]))
-    assert logit_margins(logits, 0)[0] == pytest.approx(expected)
-    assert logit_margins(np.ones((2, 1)), 0).tolist() == [0.0, 0.0]
+    assert margins(logits, np.array([0]))[0] == pytest.approx(expected)
+    assert margins(np.ones((2, 1)), np.array([0, 0])).tolist() == [0.0, 0.0]
 
 
 def test_wrong_labels_are_found_and_a_learned_backdoor_is_not():

@@ -45,6 +45,8 @@ class ScanOptions:
         Seed of everything random.
     sketch : int
         Dimensions of the projected full-network gradients; 0 leaves them out.
+    checkpoints : tuple of Path
+        Earlier checkpoints of the training run that the model came from, oldest first.
     """
 
     model: Path
@@ -61,6 +63,7 @@ class ScanOptions:
     sketch: int = 0
     split: str | None = None
     spec: Path | None = None
+    checkpoints: tuple[Path, ...] = ()
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -81,6 +84,7 @@ class ScanOptions:
             ("reference", self.reference),
             ("verified", self.verified),
             ("spec", self.spec),
+            *(("checkpoint", path) for path in self.checkpoints),
         ):
             if path is not None and not is_there(path):
                 raise BadInput(
@@ -88,6 +92,13 @@ class ScanOptions:
                     "Nothing lies at this path.",
                     f"Check the path given with --{role}.",
                 )
+        twice = [one for one in self.checkpoints if self.checkpoints.count(one) > 1]
+        if twice or self.model in self.checkpoints:
+            raise BadInput(
+                f"{twice[0] if twice else self.model} is given twice.",
+                "Checkpoints are those before the model, each once.",
+                "Leave one out.",
+            )
         for name, low in (("classes", 1), ("limit", 1), ("seed", 0), ("sketch", 0)):
             value = getattr(self, name)
             if value is not None and value < low:
@@ -127,6 +138,7 @@ class ScanOptions:
             for name in ("model", "data", "reference", "verified", "spec")
             if (value := getattr(self, name)) is not None
         }
+        paths["checkpoints"] = tuple(Path(one).expanduser().absolute() for one in self.checkpoints)
         return replace(self, **paths)
 
     def as_record(self) -> dict[str, Any]:
@@ -134,7 +146,7 @@ class ScanOptions:
         return {
             key: str(value)
             if isinstance(value, Path)
-            else list(value)
+            else [str(part) for part in value]
             if isinstance(value, tuple)
             else value
             for key, value in asdict(self).items()
@@ -150,4 +162,5 @@ class ScanOptions:
                 values[name] = Path(values[name])
         if values.get("detectors") is not None:
             values["detectors"] = tuple(values["detectors"])
+        values["checkpoints"] = tuple(map(Path, values.get("checkpoints") or ()))
         return cls(**values)

@@ -28,7 +28,7 @@ def on_gpu(job: str, arguments: Mapping[str, Any]) -> bool:
 def readable(options: ScanOptions, *, cuda: bool) -> tuple[Path, ...]:
     """Return what an engine may read: all evidence, or with a GPU all but the model file."""
     sets = [path for path in (options.data, options.reference) if path is not None]
-    models = () if cuda else _with_signature(Path(options.model))
+    models = () if cuda else (*_with_signature(Path(options.model)), *options.checkpoints)
     return (*models, *(part for path in sets for part in to_be_read(path)))
 
 

@@ -12,6 +12,7 @@ from inspector.case import Case
 from inspector.case.repetition import compare, rerun_document
 from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.audit import copy_audits
+from inspector.engine.client.checkpoints import CHECKPOINT
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.investigation import Investigation
 from inspector.engine.client.options import ScanOptions
@@ -87,7 +88,7 @@ def _compared(case: Case, again: Case) -> dict[str, Any]:
     devices = {str((one.get("signals") or {}).get("device")) for one in (case, again)}
     runs = case.kept(RUN)
     names = list(_INTAKE)
-    for job in _REPEATED:
+    for job in (*_REPEATED, *(name for name in runs if name.startswith(CHECKPOINT))):
         names += [name for name in runs.get(job, {}).get("arrays", {}) if name not in names]
     if not runs:  # A case of format 1 has no record of its runs.
         names += [name for name in again.arrays() if name not in names]

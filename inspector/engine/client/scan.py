@@ -13,6 +13,7 @@ from typing import Any
 from inspector.case import Case
 from inspector.case.array_files import write_array
 from inspector.engine.client.audit import verified_codes
+from inspector.engine.client.checkpoints import course
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.steps import Emit, RunJob, key_of, register
@@ -57,7 +58,8 @@ def scan(
     case.set("scan", options.as_record())
     choice = intake(case, run, options, emit)
     arrays = signals(case, run, options, choice, emit, device)
-    detect(case, run, options, arrays, choice, emit)
+    fitted = course(case, run, options, choice, emit, device)
+    detect(case, run, options, arrays, fitted, choice, emit)
     pca(case, run, options, arrays, emit)
 
 
@@ -178,10 +180,14 @@ def detect(
     run: RunJob,
     options: ScanOptions,
     arrays: dict[str, str],
+    fitted: dict[str, str],
     choice: dict[str, Any],
     emit: Emit,
 ) -> None:
-    """Run the detectors and record findings, class table and verdict."""
+    """Run the detectors and record findings, class table and verdict.
+
+    ``fitted`` are the files of `checkpoints.course`.
+    """
     stage = "Detectors"
     emit({"event": "stage", "stage": stage, "state": "started"})
     wanted = {name: arrays[name] for name in (*DETECTOR_SIGNALS, "gradients") if name in arrays}
@@ -193,6 +199,7 @@ def detect(
         detectors=options.detectors,
         seed=options.seed,
         verified=verified,
+        **({"checkpoints": list(fitted)} if fitted else {}),
     )
     result = run(
         "detect",
@@ -200,6 +207,10 @@ def detect(
         data=str(options.data),
         choice=choice,
         arrays=wanted,
+        courses={
+            kind: [file for name, file in fitted.items() if name.startswith(f"course:{kind}:")]
+            for kind in ("loss", "margin")
+        },
         class_names=list(case.class_names),
         folder=f"findings-{key}",
         orientation=_orientation(case),

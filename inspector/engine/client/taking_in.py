@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
+from inspector.case.evidence import Evidence
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.refused import keep_refused
 from inspector.engine.client.spec_file import record_spec
@@ -14,6 +15,8 @@ from inspector.engine.client.told_evidence import check_told
 from inspector.errors import BadInput, RefusedFile
 from inspector.intake.models.spec import read_spec
 from inspector.intake.signature import signature_beside
+
+_READ_HERE = ("model", "data", "reference")
 
 
 def check_same_investigation(case: Case, options: ScanOptions) -> None:
@@ -59,9 +62,9 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     if former and case.get("model_asked", None) == asked:
         choice = {"spec": former["spec"]}
     case.watch.refuse_changed()
-    recorded = {item.role: item for item in case.evidence()}
+    recorded = {item.role: item for item in case.evidence() if item.role in _READ_HERE}
     # From before it is read: a change while it is hashed will be noticed at the next look.
-    seen = {role: item.fingerprint() for role, item in recorded.items() if role != "verified"}
+    seen = {role: item.fingerprint() for role, item in recorded.items()}
     try:
         result = run(
             "intake",
@@ -77,22 +80,7 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
     check_told(result["evidence"], options)
     for item in result["evidence"]:
         before = recorded.get(item["role"])
-        if before is None or before.path != item["path"]:
-            files = [str(name) for name in item.get("files", ())]
-            details = {"files": files, "split": item.get("split")}
-            case.add_evidence(
-                item["role"],
-                item["path"],
-                item["sha256"],
-                int(item["size"]),
-                {name: value for name, value in details.items() if value},
-            )
-        elif not case.watch.settle(before, item["sha256"], seen[item["role"]]):
-            raise BadInput(
-                f"The {item['role']} {item['path']} has changed since the case was made.",
-                f"Its SHA-256 was {before.sha256[:16]}…, now it is {item['sha256'][:16]}….",
-                "Restore the evidence, or make a new case of the changed one.",
-            )
+        record(case, item, before, seen.get(item["role"], ""))
     model = result["model"]
     case.keep(
         "spec accepted",
@@ -115,6 +103,42 @@ def intake(case: Case, run: RunJob, options: ScanOptions, emit: Emit) -> dict[st
         emit({"event": "log", "text": warning, "level": "warning"})
     emit({"event": "stage", "stage": "Reading evidence", "state": "done"})
     return {"spec": model["spec"]}
+
+
+def record(case: Case, item: dict[str, Any], before: Evidence | None, seen: str) -> None:
+    """Add evidence that was read to the case, or compare it with what the case knows of it.
+
+    Parameters
+    ----------
+    case : Case
+    item : dict
+        What the engine says of it, checked by `check_told`.
+    before : Evidence, optional
+        What the case knows.
+    seen : str
+        `Evidence.fingerprint` of ``before``, from before it was read.
+
+    Raises
+    ------
+    BadInput
+        Its bytes are not those that were recorded.
+    """
+    if before is None or before.path != item["path"]:
+        files = [str(name) for name in item.get("files", ())]
+        details = {"files": files, "split": item.get("split")}
+        case.add_evidence(
+            item["role"],
+            item["path"],
+            item["sha256"],
+            int(item["size"]),
+            {name: value for name, value in details.items() if value},
+        )
+    elif not case.watch.settle(before, item["sha256"], seen):
+        raise BadInput(
+            f"The {item['role']} {item['path']} has changed since the case was made.",
+            f"Its SHA-256 was {before.sha256[:16]}…, now it is {item['sha256'][:16]}….",
+            "Restore the evidence, or make a new case of the changed one.",
+        )
 
 
 def _compare_signature(case: Case, run: RunJob, model: Path, sha256: str) -> None:

@@ -31,12 +31,18 @@ def check_told(items: Sequence[Mapping[str, Any]], options: ScanOptions) -> None
     InspectorError
         It names something else; nothing was recorded.
     """
-    asked = {"model": options.model, "data": options.data, "reference": options.reference}
+    asked: dict[str, Sequence[Path | None]] = {
+        "model": [options.model],
+        "data": [options.data],
+        "reference": [options.reference],
+        "checkpoint": options.checkpoints,
+    }
     for item in items:
-        given = asked.get(str(item["role"]))
-        if given is None or item["path"] != str(given):
+        role = str(item["role"])
+        given = next((one for one in asked.get(role, ()) if str(one) == item["path"]), None)
+        if given is None:
             raise _elsewhere(item["path"])
-        if item["role"] == "model":
+        if role in ("model", "checkpoint"):
             known = {Path(given).name}
         else:
             known = {path.name for path in to_be_read(given)}

@@ -28,6 +28,7 @@ JOBS: dict[str, Job] = {
         "signature",
         "clean",
         "signals",
+        "checkpoint",
         "detect",
         "pca",
         "umap",

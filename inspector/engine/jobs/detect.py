@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector import places
-from inspector.api import Control
+from inspector.api import BY_OPTION, Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
@@ -38,25 +39,32 @@ def run(
     split: str | None = None,
     orientation: str = "ignore",
     seed: int = 0,
+    courses: dict[str, list[str]] | None = None,
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
 
     ``arrays`` maps signal names to files under ``derived/``; ``verified`` (a code per sample, see
     `calibrate`) may be among them. ``detectors`` None runs the default set: what works, is cheap,
     and needs no extra pass. ``model`` and ``choice`` rebuild the network for those that are asked
-    for and do.
+    for and do. ``courses`` lists by "loss" and "margin" the files of earlier checkpoints, oldest
+    first.
     """
     from inspector.detectors import discover, run_detectors
 
-    signals: dict[str, NDArray[Any]] = {
-        name: np.load(session.derived / path, mmap_mode="r", allow_pickle=False)
-        for name, path in arrays.items()
-    }
-    verified = signals.pop("verified", None)
-    assessed = np.asarray(signals.pop("assessed"))
-    labels = np.asarray(signals.pop("labels"))
+    def read(path: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.load(session.derived / path, mmap_mode="r", allow_pickle=False)
+        return found
+
+    opened = {name: read(path) for name, path in arrays.items()}
+    verified = opened.pop("verified", None)
+    assessed = np.asarray(opened.pop("assessed"))
+    labels = np.asarray(opened.pop("labels"))
+    signals: dict[str, NDArray[Any] | Callable[[], NDArray[Any]]] = {**opened}
+    for kind, paths in (courses or {}).items():
+        if paths:
+            signals[f"{kind}_course"] = partial(_side_by_side, [read(path) for path in paths])
     entries = discover([places.bundled_plugins(), places.user_plugins()])
-    chosen = chosen_detectors(entries, detectors)
+    chosen = chosen_detectors(entries, detectors, signals)
     outcome = run_detectors(
         signals,
         labels,
@@ -108,10 +116,24 @@ def _can_be_kept(detector: str, kind: str, values: Any) -> bool:
     )
 
 
-def chosen_detectors(entries: Sequence[Any], wanted: list[str] | None) -> list[Any]:
-    """Return what to run: the default set, exactly those named, or the set and those with a plus."""
+def _side_by_side(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack(columns, axis=1)
+
+
+def chosen_detectors(
+    entries: Sequence[Any], wanted: list[str] | None, signals: Collection[str] = ()
+) -> list[Any]:
+    """Return what to run: the default set, exactly those named, or the set and those with a plus.
+
+    The default set leaves out what needs a signal that is only there by option.
+    """
     ready = {entry.info.id: entry for entry in entries if entry.status == "ready"}
-    usual = [name for name, e in ready.items() if e.info.by_default and not e.info.passes]
+    absent = BY_OPTION - set(signals)
+    usual = [
+        name
+        for name, e in ready.items()
+        if e.info.by_default and not e.info.passes and not absent & set(e.info.needs)
+    ]
     if wanted is None:
         return [ready[name] for name in usual]
     named = [name.removeprefix("+") for name in wanted]

@@ -27,8 +27,8 @@ def run(session: Session, control: Control, *, items: list[dict[str, Any]]) -> d
             with session.reading(path):
                 if item["role"] in ("data", "reference"):
                     digest = open_dataset(path, split=item.get("split")).digest(control)
-                elif item["role"] == "model" and path.is_dir():
-                    digest = _model_folder(path, control)
+                elif item["role"] in ("model", "checkpoint"):
+                    digest = model_digest(path, control)
                 else:
                     digest = sha256_file(path, control).sha256
         except (InspectorError, OSError) as error:
@@ -39,8 +39,10 @@ def run(session: Session, control: Control, *, items: list[dict[str, Any]]) -> d
     return {"items": found}
 
 
-def _model_folder(path: Path, control: Control) -> str:
-    """Return the digest over the files that make up a model folder: reading says which those are."""
+def model_digest(path: Path, control: Control) -> str:
+    """Return the digest of a model file, or over the files that make up a model folder."""
+    if not path.is_dir():
+        return sha256_file(path, control).sha256
     from inspector.intake.models import read_weights
 
-    return read_weights(path, control).sha256
+    return read_weights(path, control).sha256  # Reading says which files those are.

@@ -31,11 +31,14 @@ def run(
     split: str | None = None,
     seed: int = 0,
     cleaned: dict[str, str] | None = None,
+    stage: str = "Signals",
+    course: bool = False,
 ) -> dict[str, Any]:
     """Return the written arrays, unreadable samples, device and seconds.
 
     ``limit`` assesses a seeded random subset of that many samples; the rest stays unassessed.
     ``cleaned`` names the weights that the strict engine wrote, to be read in place of ``model``.
+    ``course`` keeps only how well the labels are fitted, for an earlier checkpoint of the model.
     """
     from inspector.signals import compute_signals
 
@@ -60,6 +63,8 @@ def run(
             sketch=sketch,
             seed=seed,
             control=control,
+            stage=stage,
+            course=course,
         )
     control.check()
     return {
