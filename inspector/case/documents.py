@@ -98,8 +98,19 @@ def scan_document(case: Case) -> dict[str, Any]:
             {key: row[key] for key in ("path", "sha256", "mean_loss", "fitted")}
             for row in checkpoint_rows(case)
         ],
+        "limits_raised": _limits_raised(case),
     }
     return _clean(document)
+
+
+def _limits_raised(case: Case) -> list[dict[str, Any]]:
+    """Return which limits on hostile files an analyst raised, by name."""
+    rows = case.kept("limit raised").items()
+    return [
+        {"name": name, "value": row["value"], "default": row["default"], "about": row["about"]}
+        for name, row in rows
+        if isinstance(row, dict) and {"value", "default", "about"} <= row.keys()
+    ]
 
 
 def trigger_document(case: Case) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from inspector.api import VERDICTS
 from inspector.case import Case, scan_document, verdict_sentence
 from inspector.cli.progress import Reporter
 from inspector.engine.client import Investigation, ScanOptions
+from inspector.engine.client.raised import raise_in_case
+from inspector.intake.limits import LIMITS, parsed
 from inspector.intake.models.spec import weights_file
 
 
@@ -134,6 +136,22 @@ def _names(value: str | None) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if value else None
 
 
+def _list_limits(
+    context: click.Context, option: click.Parameter, words: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Explain the limits in place of a scan when ``list`` is among the words."""
+    if "list" in words:
+        table = Table(
+            "limit", "value", "at most", "what it limits", "what it protects from", box=None
+        )
+        for known in LIMITS.values():
+            values = (known.shown(known.default), known.shown(known.ceiling))
+            table.add_row(known.name, *values, known.about, known.protects)
+        Console(highlight=False).print(table)
+        context.exit()
+    return words
+
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -166,6 +184,15 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
             click.option("--seed", type=int, default=0, show_default=True),
             click.option(
+                "--raise-limit",
+                "raised",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Let evidence be larger than usual; `list` explains the limits. Repeatable.",
+                is_eager=True,
+                callback=_list_limits,
+            ),
+            click.option(
                 "--gradients", type=int, default=0, help="Dimensions of projected gradients."
             ),
         )
@@ -195,6 +222,7 @@ def scan_command(
     seed: int,
     gradients: int,
     checkpoints: tuple[Path, ...],
+    raised: tuple[str, ...],
     fail_on: str | None,
     as_json: bool,
 ) -> None:
@@ -219,8 +247,11 @@ def scan_command(
         sketch=gradients,
         checkpoints=checkpoints,
     )
+    wanted = parsed(raised)
     options.check(case_path)  # Before a folder is made for evidence that is not there.
     with open_or_create(case_path) as case:
+        for sentence in raise_in_case(case, wanted):
+            click.echo(sentence, err=True)
         with investigating(case) as investigation:
             investigation.scan(options)
         document = scan_document(case)

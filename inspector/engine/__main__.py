@@ -12,6 +12,7 @@ from pathlib import Path
 # Nothing else before the lock-down: importing numpy or torch starts threads, which Landlock would
 # not cover, and with which the process cannot leave its network.
 from inspector import places
+from inspector.intake.limits import raise_limits
 from inspector.intake.sandbox import lock_down
 
 
@@ -25,13 +26,19 @@ def _private_pipes() -> tuple[int, int]:
     return commands, events
 
 
+def _parted(word: str) -> tuple[str, str, str]:
+    return word.partition("=")
+
+
 def main() -> int:
     """Run the engine until its input ends."""
     parser = argparse.ArgumentParser(prog="inspector.engine")
     parser.add_argument("--derived", type=Path, required=True)
     parser.add_argument("--read", type=Path, action="append", default=[])
+    parser.add_argument("--limit", action="append", default=[])
     parser.add_argument("--cuda", action="store_true")
     options = parser.parse_args()
+    raise_limits({name: int(value) for name, _, value in map(_parted, options.limit)})
     commands, events = _private_pipes()
     os.nice(5)  # The window shares these cores and must answer first.
     plugins = [places.bundled_plugins(), places.user_plugins()]

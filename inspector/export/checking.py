@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inspector.errors import BadInput, CaseError
 from inspector.intake.datasets.tree import walk
+from inspector.intake.limits import LIMITS
 
 
 def check_lists(folder: Path, expected: Mapping[str, Sequence[int]]) -> None:
@@ -50,7 +51,7 @@ def plain_files(folder: Path) -> list[str]:
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise differs("its folder was replaced")
     try:
-        tree = walk(folder)
+        tree = walk(folder, most=LIMITS["folder-entries"].ceiling)
     except BadInput as error:
         raise differs(error.what.rstrip(".")) from error
     if odd := [*tree.links, *tree.specials]:

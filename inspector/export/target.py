@@ -13,7 +13,10 @@ from inspector.export.atomic import is_abandoned
 from inspector.intake.datasets.evidence_file import reason_of
 from inspector.intake.datasets.names import shown
 from inspector.intake.datasets.tree import walk
+from inspector.intake.limits import LIMITS
 
+_MOST = LIMITS["folder-entries"].ceiling
+"""Entries that are looked at: nothing of them is kept, so the highest limit will do."""
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
@@ -120,7 +123,7 @@ def _refuse_overlap(source: Path, parent: Path, final: Path) -> None:
     overlaps = source == final or source.is_relative_to(final) or final.is_relative_to(source)
     if not overlaps and source.is_dir():
         above = {_identity(folder) for folder in (parent, *parent.parents)}
-        inside = (source / folder for folder in ("", *walk(source).folders))
+        inside = (source / folder for folder in ("", *walk(source, most=_MOST).folders))
         overlaps = any(_identity(folder) in above for folder in inside)
     if overlaps:
         raise BadInput(

@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("export", "Export cleaned dataset…", "Case", ("Ctrl+E",), "samples"),
     Command("report", "Write a report…", "Case", ("Ctrl+Shift+R",), "case"),
     Command("verify", "Verify this case", "Case", (), "case"),
+    Command("limits", "Limits on evidence…", "Case", (), "case"),
     Command("close-case", "Close case", "Case", ("Ctrl+W",), "case", True),
     Command("quit", "Quit", "Case", ("Ctrl+Q",)),
     Command("undo", "Undo", "Edit", ("Ctrl+Z",), "undo"),

@@ -205,6 +205,7 @@ class MainWindow(QMainWindow):
             "export": self._export,
             "report": self.reports.ask,
             "verify": space.start_verify,
+            "limits": self._limits,
             "close-case": space.close_case,
             "quit": self.close,
             "undo": space.undo,
@@ -308,6 +309,11 @@ class MainWindow(QMainWindow):
         from inspector.gui.export_dialog import ExportDialog
 
         ExportDialog(self.workspace, self).exec()
+
+    def _limits(self) -> None:
+        from inspector.gui.limits_dialog import LimitsDialog
+
+        LimitsDialog(self.workspace, self).exec()
 
     def _tag_kinds(self) -> None:
         from inspector.gui.tag_kinds_dialog import TagKindsDialog

@@ -136,11 +136,11 @@ def read_regular(
 
 @contextmanager
 def read_hashing(
-    path: Path, limit: int, control: Control | None = None
+    path: Path, limit: int, control: Control | None = None, advice: str = ""
 ) -> Iterator[tuple[bytes, Future[FileDigest]]]:
     """Read a regular file once, and hash it in a second thread while its bytes are looked at.
 
-    Parameters and errors are those of `read_regular`.
+    Parameters and errors are those of `read_regular`; ``advice`` says what to do about a larger file.
 
     Yields
     ------
@@ -156,6 +156,7 @@ def read_hashing(
             raise BadInput(
                 f"{path} has {before.st_size:,} bytes.",
                 f"At most {limit:,} are read from one file of this kind.",
+                advice,
             )
         # In one call: chunks that are joined afterwards would hold a large file twice.
         content = file.read(before.st_size + 1)

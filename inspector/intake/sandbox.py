@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inspector.intake.landlock import checked, restrict_files
+from inspector.intake.limits import limit
 from inspector.intake.seccomp import filter_calls
 
 GIB = 1 << 30
@@ -124,7 +125,7 @@ def _limit_resources(*, memory: bool) -> str:
     if memory and hasattr(os, "sysconf"):
         # DATA, not AS: address space also counts the memory maps of large derived arrays.
         installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        limits.append((resource.RLIMIT_DATA, max(8 * GIB, installed // 2)))
+        limits.append((resource.RLIMIT_DATA, max(limit("engine-memory"), installed // 2)))
     for name, wanted in limits:
         hard = resource.getrlimit(name)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

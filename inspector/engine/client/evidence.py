@@ -12,6 +12,7 @@ from inspector.case import Case
 from inspector.case.evidence import Evidence
 from inspector.case.integrity import Hashed
 from inspector.engine.client.process import Engine
+from inspector.engine.client.raised import raised_limits
 from inspector.errors import BadInput
 from inspector.intake.datasets.beside import to_be_read
 
@@ -53,7 +54,7 @@ def hash_evidence(
         ]
         # Hashing leaves nothing behind, and a case that is only read stays as it is.
         with tempfile.TemporaryDirectory(prefix="inspector-") as scratch:
-            engine = Engine(Path(scratch), on_event, read=read)
+            engine = Engine(Path(scratch), on_event, read=read, limits=raised_limits(case))
             engine.start()
             try:
                 asked = [

@@ -21,6 +21,7 @@ from inspector.api import Control
 from inspector.case import Case, Evidence, SampleTable
 from inspector.engine.client.answers import understood
 from inspector.engine.client.process import Engine
+from inspector.engine.client.raised import raised_limits
 from inspector.errors import BadInput, CaseError, EngineStopped
 from inspector.export.cleaned import ExportResult, ExportTask, write_set
 from inspector.export.filled import Filled
@@ -76,7 +77,8 @@ def export_case(
     if data is None:
         raise BadInput("There is nothing to export.", "The case was not scanned.", "Scan first.")
     task = ExportTask(to_be_read(data.path), drop, target, quarantine, lists_only)
-    filling = _Filling(task, data, _reasons(case, np.flatnonzero(drop)), on_event, check)
+    reasons = _reasons(case, np.flatnonzero(drop))
+    filling = _Filling(task, data, reasons, on_event, check, raised_limits(case))
     result = write_set(task, filling, provenance=_provenance(case, tags), control=_Checking(check))
     with case.transaction():
         more = {"lists_only": True} if lists_only else {}
@@ -103,7 +105,9 @@ class _Filling:
         reasons: dict[int, dict[str, Any]],
         on_event: Emit,
         check: Callable[[], None],
+        limits: dict[str, int],
     ) -> None:
+        self._limits = limits
         self._task, self._data, self._reasons = task, data, reasons
         self._on_event, self._check = on_event, check
         self.layers: list[str] = []
@@ -113,7 +117,7 @@ class _Filling:
         place = folder.parent
         asked = place / "asked"
         self._write_request(asked)
-        engine = Engine(place, self._pass_on, read=self._task.sources)
+        engine = Engine(place, self._pass_on, read=self._task.sources, limits=self._limits)
         engine.start()
         try:
             number = engine.submit(

@@ -19,6 +19,7 @@ from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.engine.client.process import Engine
+from inspector.engine.client.raised import raised_limits
 from inspector.engine.client.steps import RunJob, register
 from inspector.engine.client.taking_in import check_same_investigation
 from inspector.errors import Cancelled, InspectorError
@@ -339,11 +340,15 @@ class Investigation:
         self._engine = self._opened(self._engine, readable(options, cuda=False), cuda=False)
 
     def _opened(self, present: Engine | None, read: tuple[Path, ...], *, cuda: bool) -> Engine:
-        if present is not None and present.alive and present.read == read:
+        limits = raised_limits(self.case)
+        asked = (read, limits)
+        if present is not None and present.alive and (present.read, present.limits) == asked:
             return present
         if present is not None:
             present.close()
-        engine = Engine(self.case.derived, self._on_engine_event, read=read, cuda=cuda)
+        engine = Engine(
+            self.case.derived, self._on_engine_event, read=read, cuda=cuda, limits=limits
+        )
         engine.start()
         engine.wait_ready()
         self.case.set("sandbox", engine.layers)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Engine:
         Evidence that the engine may read.
     cuda : bool
         Leave the doors open that a GPU driver needs.
+    limits : mapping of str to int, optional
+        Limits on evidence that were raised; see `inspector.intake.limits`.
 
     Attributes
     ----------
@@ -79,8 +81,10 @@ class Engine:
         *,
         read: Sequence[Path] = (),
         cuda: bool = False,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self.derived, self.read, self.cuda = derived, tuple(read), cuda
+        self.limits = dict(limits or {})
         self.layers: list[str] = []
         self.missing: dict[str, str] = {}
         self.ready = False
@@ -113,6 +117,8 @@ class Engine:
         command += ["--derived", str(self.derived)]
         for path in self.read:
             command += ["--read", str(Path(path).absolute())]
+        for name, value in self.limits.items():
+            command += ["--limit", f"{name}={value}"]
         if self.cuda:
             command.append("--cuda")
         environment = {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}

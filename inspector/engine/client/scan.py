@@ -15,6 +15,7 @@ from inspector.case.array_files import write_array
 from inspector.engine.client.audit import verified_codes
 from inspector.engine.client.checkpoints import course
 from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.raised import raised_limits
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.steps import Emit, RunJob, key_of, register
 from inspector.engine.client.taking_in import intake
@@ -73,7 +74,10 @@ def signals(
 ) -> dict[str, str]:
     """Run the one pass, unless the case has it; return the signals' files by name."""
     dataset = case.get("dataset", {})
+    raised = raised_limits(case)
     key = key_of(
+        # Pictures that were too large before are read when a limit is raised.
+        **({"limits": raised} if raised else {}),
         spec=choice["spec"],
         digest=dataset["digest"],
         layer=options.layer or choice["spec"].get("layer"),

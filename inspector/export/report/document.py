@@ -113,6 +113,7 @@ def report_document(
         "methods": {
             "detectors": [_method(row) for row in scan["findings"]],
             "settings": _settings(case),
+            "limits_raised": scan["limits_raised"],
             "sandbox": [str(layer) for layer in case.get("sandbox") or ()],
         },
         "limitations": list(LIMITATIONS),

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import BadInput
-from inspector.intake.datasets.decoding import MAX_PIXELS
 from inspector.intake.datasets.names import count_of
+from inspector.intake.limits import limit, told
 
 MAX_CLASSES = 65_536
 """Classes of one dataset; a larger label is damage, and class tables must fit into memory."""
@@ -49,10 +49,10 @@ def image_layout(images: NDArray[Any], where: str) -> NDArray[Any]:
             "Known are (n, H, W), (n, H, W, C) and (n, C, H, W) with C 1 or 3.",
             "Store the images in one of these shapes.",
         )
-    if view.shape[1] * view.shape[2] > MAX_PIXELS:
+    if view.shape[1] * view.shape[2] > limit("image-pixels"):
         raise BadInput(
             f"{where} declares images of {view.shape[2]} x {view.shape[1]} pixels.",
-            f"The limit for one image is {MAX_PIXELS:,} pixels.",
+            f"The limit for one image is {told('image-pixels')}.",
             "Check whether the file is what it claims to be.",
         )
     return view

@@ -21,9 +21,7 @@ from inspector.intake.datasets.dataset import Dataset, UnreadableSample
 from inspector.intake.datasets.evidence_file import read_file, reason_of
 from inspector.intake.datasets.names import escape_name, shown
 from inspector.intake.datasets.pixel_values import to_uint8
-
-MAX_BYTES = 8 << 30
-"""Bytes of one file or array; they are held in memory."""
+from inspector.intake.limits import limit
 
 _ROWS_PER_CHECK = 4096
 
@@ -130,16 +128,16 @@ class ArrayDataset(Dataset):
         return np.frombuffer(hashes, np.uint8).reshape(total, 32)
 
 
-def read_hashed(path: Path, limit: int = MAX_BYTES) -> tuple[bytes, bytes]:
+def read_hashed(path: Path, largest: int | None = None) -> tuple[bytes, bytes]:
     """Return the bytes of an evidence file and their SHA-256.
 
     Raises
     ------
     BadInput
-        It cannot be read, or is larger than ``limit``.
+        It cannot be read, or is larger than ``largest``, or the limit array-bytes.
     """
     try:
-        data = read_file(path, limit=limit)
+        data = read_file(path, limit=largest or limit("array-bytes"))
     except OSError as error:
         raise BadInput(
             f"{shown(path)} cannot be read: {reason_of(error)}.",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.errors import BadInput
-from inspector.intake.datasets.array_dataset import MAX_BYTES, read_hashed
+from inspector.intake.datasets.array_dataset import read_hashed
 from inspector.intake.datasets.arrow_columns import (
     Columns,
     arrow,
@@ -27,13 +27,13 @@ from inspector.intake.datasets.arrow_columns import (
     refuse_extensions,
 )
 from inspector.intake.datasets.dataset import UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE
 from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import read_file, reason_of
 from inspector.intake.datasets.label_values import labels_of
 from inspector.intake.datasets.names import escape_name, listing, shown
 from inspector.intake.datasets.parquet_file import damaged
 from inspector.intake.datasets.splits import choose_split, split_note
+from inspector.intake.limits import limit, told
 
 STATE = "state.json"
 SPLITS = "dataset_dict.json"
@@ -101,8 +101,8 @@ class ArrowFolder(EncodedImages):
         data = self._chunks[part][i - self._chunk_starts[part]].as_py()
         if data is None:
             raise UnreadableSample("the row holds no bytes (a path, if any, is not followed)")
-        if len(data) > MAX_FILE:
-            raise UnreadableSample(f"larger than the limit of {MAX_FILE >> 20} MiB")
+        if len(data) > limit("image-bytes"):
+            raise UnreadableSample(f"larger than the limit of {told('image-bytes')}")
         return bytes(data)
 
     def source_files(self) -> list[Path]:
@@ -170,7 +170,7 @@ def read_arrow_folder(root: Path, names: Sequence[str], wanted: str | None = Non
     files = _data_files(root, state, inside)
     hashes = {inside + STATE: hashlib.sha256(_bytes(root, inside + STATE)).digest()}
     tables, columns = [], None
-    room = MAX_BYTES
+    room = limit("array-bytes")
     for name in files:
         data, hashes[name] = read_hashed(root / name, room)
         table = _table(data, shown(root / name), room)

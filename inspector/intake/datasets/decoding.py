@@ -29,15 +29,10 @@ from numpy.typing import NDArray
 
 from inspector.intake.datasets.dataset import UnreadableSample
 from inspector.intake.datasets.names import escape_name
+from inspector.intake.limits import limit, told
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What Pillow may try. Without this list it starts Ghostscript for PostScript named ``.jpg``."""
-
-MAX_PIXELS = 64_000_000
-"""Pixels of one image; above it the sample is a decompression bomb or not training data."""
-
-MAX_FILE = 64 << 20
-"""Bytes of one encoded image."""
 
 _LOOKS_LIKE = (
     (b"%!PS", "PostScript"),
@@ -102,9 +97,9 @@ def decode_oriented(data: bytes, orientation: str = "ignore") -> tuple[NDArray[n
     try:
         with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > limit("image-pixels"):
                 raise UnreadableSample(
-                    f"{width} x {height} pixels, more than the limit of {MAX_PIXELS:,}"
+                    f"{width} x {height} pixels, more than the limit of {told('image-pixels')}"
                 )
             # load(), not verify(): verify() passes a truncated JPEG.
             image.load()
@@ -113,7 +108,9 @@ def decode_oriented(data: bytes, orientation: str = "ignore") -> tuple[NDArray[n
     except UnreadableSample:
         raise
     except pillow.DecompressionBombError:
-        raise UnreadableSample(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+        raise UnreadableSample(
+            f"too many pixels, more than the limit of {told('image-pixels')}"
+        ) from None
     except MemoryError:
         raise UnreadableSample("not enough memory to decode it") from None
     except Exception as error:
@@ -131,8 +128,9 @@ def _pillow() -> Any:
     """Import Pillow at first use (the app process never decodes) with its bomb check set."""
     from PIL import Image
 
-    if Image.MAX_IMAGE_PIXELS != MAX_PIXELS:
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    most = limit("image-pixels")
+    if most != Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most
         # Set once for the process: catch_warnings is not safe in the decoding threads. The other
         # warnings quote evidence (odd TIFF tags) and would reach a terminal.
         warnings.filterwarnings("ignore", module="PIL")
@@ -181,6 +179,6 @@ def _reason(data: bytes, error: Exception) -> str:
             f"; its content looks like {seen}" if seen else ""
         )
     if name == "DecompressionBombWarning":
-        return f"more pixels than the limit of {MAX_PIXELS:,}"
+        return f"too many pixels, more than the limit of {told('image-pixels')}"
     text = " ".join(str(error).split())[:160].rstrip(".")
     return escape_name(text) or name

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from inspector.errors import BadInput
 from inspector.intake.datasets.array_checks import checked_labels, image_layout
-from inspector.intake.datasets.array_dataset import MAX_BYTES, ArrayDataset, read_hashed
+from inspector.intake.datasets.array_dataset import ArrayDataset, read_hashed
 from inspector.intake.datasets.names import count_of, listing, shown
 from inspector.intake.datasets.splits import choose_split, split_in
+from inspector.intake.limits import limit
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<role>images?|labels?)(?P<rest>[-._]?(?:idx\d(?:[-._]?ubyte)?)?(?:\.gz)?)",
@@ -209,7 +210,7 @@ def read_idx(path: Path) -> tuple[NDArray[np.uint8], bytes]:
     try:
         shape, start = _header(_unpacker().decompress(data, 20), path)
         declared = math.prod(shape)
-        if declared > min(MAX_BYTES, _DEFLATE_LIMIT * len(data)):
+        if declared > min(limit("array-bytes"), _DEFLATE_LIMIT * len(data)):
             _check_size(path, shape, _DEFLATE_LIMIT * len(data), "at most ")
         # One byte more than declared finds a longer file, and makes zlib check the CRC.
         content = _gunzip(data, start + declared + 1)

@@ -20,13 +20,13 @@ from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.datasets.cifar_binary import is_cifar_name
 from inspector.intake.datasets.dataset import UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE
 from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import read_file, reason_of, sha256_of
 from inspector.intake.datasets.idx import is_idx_name
 from inspector.intake.datasets.names import count_of, escape_name, listing, shown
 from inspector.intake.datasets.splits import SPLITS, choose_split, is_split_name
 from inspector.intake.datasets.tree import Tree, components, walk
+from inspector.intake.limits import limit
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -78,9 +78,9 @@ class ImageFolder(EncodedImages):
         return escape_name(self.paths[i])
 
     def stored_bytes(self, i: int) -> bytes:
-        """Return the encoded file; at most `decoding.MAX_FILE` bytes."""
+        """Return the encoded file; at most the limit image-bytes."""
         try:
-            return read_file(self.root, self.paths[i], MAX_FILE)
+            return read_file(self.root, self.paths[i], limit("image-bytes"))
         except OSError as error:
             raise UnreadableSample(reason_of(error)) from None
 

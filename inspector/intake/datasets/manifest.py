@@ -22,7 +22,6 @@ from inspector.errors import BadInput
 from inspector.intake.datasets import manifest_parquet, manifest_table
 from inspector.intake.datasets.array_dataset import read_hashed
 from inspector.intake.datasets.dataset import UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE
 from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import opened, read_file, reason_of, sha256_of
 from inspector.intake.datasets.label_values import labels_of
@@ -30,6 +29,7 @@ from inspector.intake.datasets.manifest_table import ManifestTable
 from inspector.intake.datasets.names import count_of, escape_name, listing, shown
 from inspector.intake.datasets.splits import choose_split, split_in, split_note
 from inspector.intake.datasets.tree import Tree, walk
+from inspector.intake.limits import limit
 
 _CHECK_EVERY = 64
 _LONGEST_PATH = 4096
@@ -98,11 +98,11 @@ class ManifestFolder(EncodedImages):
         return name if self._given[given] == 1 else f"{name}#{i}"
 
     def stored_bytes(self, i: int) -> bytes:
-        """Return the encoded file; at most `decoding.MAX_FILE` bytes."""
+        """Return the encoded file; at most the limit image-bytes."""
         if i in self.problems:
             raise UnreadableSample(self.problems[i])
         try:
-            return read_file(self.root, self.paths[i], MAX_FILE)
+            return read_file(self.root, self.paths[i], limit("image-bytes"))
         except OSError as error:
             raise UnreadableSample(reason_of(error)) from None
         except ValueError:
@@ -185,7 +185,7 @@ def read_manifest(root: Path, entry: str, wanted: str | None = None) -> Manifest
         The manifest is damaged, no label fits, or there is no such split.
     """
     where = shown(root / entry)
-    data, sha256 = read_hashed(root / entry, manifest_table.MAX_BYTES)
+    data, sha256 = read_hashed(root / entry, limit("manifest-bytes"))
     if data[:4] == b"PAR1":
         table = manifest_parquet.parse(data, where)
     else:

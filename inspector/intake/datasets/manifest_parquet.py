@@ -9,11 +9,11 @@ from typing import Any
 from inspector.errors import BadInput
 from inspector.intake.datasets.arrow_columns import arrow, has_image_bytes, is_text, one_line
 from inspector.intake.datasets.manifest_table import (
-    MAX_ROWS,
     ManifestTable,
     chosen_columns,
 )
 from inspector.intake.datasets.parquet_file import opened_parquet
+from inspector.intake.limits import limit, told
 
 _MOST_TEXT = 1 << 30
 _MAGIC = b"PAR1"
@@ -48,10 +48,11 @@ def parse(data: bytes, where: str) -> ManifestTable:
     try:
         file = parquet.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
         columns = chosen_columns(file.schema_arrow.names)
-        if columns is None or file.metadata.num_rows > MAX_ROWS:
+        if columns is None or file.metadata.num_rows > limit("manifest-rows"):
             raise BadInput(
                 f"{where} is no manifest of images and labels that is read.",
-                f"It needs a column file_name and a column label, and at most {MAX_ROWS:,} rows.",
+                "It needs a column file_name and a column label, and at most "
+                f"{told('manifest-rows')}.",
                 "Correct it in a copy.",
             )
         images, labels, splits = (_texts(file, name, pyarrow) if name else [] for name in columns)

@@ -14,13 +14,12 @@ from typing import Any
 
 from inspector.errors import BadInput
 from inspector.intake.datasets.names import escape_name, listing
+from inspector.intake.limits import advice, limit, told
 
 IMAGE_COLUMNS = ("file_name", "path", "image", "filename", "filepath", "image_path")
 LABEL_COLUMNS = ("label", "labels", "class", "class_name")
 SPLIT_COLUMNS = ("split",)
 
-MAX_BYTES = 1 << 30
-MAX_ROWS = 5_000_000
 MAX_FIELD = 1 << 20
 HEAD = 1 << 16
 """Bytes of a file that are looked at to tell whether it is a manifest."""
@@ -239,9 +238,9 @@ def _delimiter(line: bytes) -> str | None:
 
 
 def _check_count(rows: int, where: str) -> None:
-    if rows >= MAX_ROWS:
+    if rows >= limit("manifest-rows"):
         raise BadInput(
-            f"{where} has more than {MAX_ROWS:,} rows.", "", "Split the set into several."
+            f"{where} has more than {told('manifest-rows')}.", "", advice("manifest-rows")
         )
 
 

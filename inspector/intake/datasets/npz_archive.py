@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.errors import BadInput
-from inspector.intake.datasets.array_dataset import MAX_BYTES
 from inspector.intake.datasets.names import escape_name, listing, shown
+from inspector.intake.limits import advice, limit, told
 
 MAX_MEMBERS = 10_000
-MAX_RATIO = 100
 FREE_EXPANSION = 256 << 20
 """Bytes that an archive may unpack to whatever its ratio: black images shrink a thousandfold."""
 
@@ -173,12 +172,14 @@ class NpzArchive:
                     "Save it again with numpy.savez_compressed.",
                 )
         total = sum(info.file_size for info in infos)
-        if total > MAX_BYTES or (total > FREE_EXPANSION and total > MAX_RATIO * stored):
+        if total > limit("array-bytes") or (
+            total > FREE_EXPANSION and total > limit("array-ratio") * stored
+        ):
             raise self._refusal(
                 f"It would expand to {total / (1 << 30):,.1f} GiB from {stored / (1 << 20):,.1f} "
                 "MiB.",
-                f"The limit is {MAX_BYTES >> 30} GiB, and {MAX_RATIO}-fold.",
-                "If the data really is that large, unpack it into an image folder.",
+                f"The limit is {told('array-bytes')}, and {told('array-ratio')}.",
+                advice("array-bytes" if total > limit("array-bytes") else "array-ratio"),
             )
 
     def _member(self, info: zipfile.ZipInfo) -> Member:

@@ -20,7 +20,6 @@ from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.datasets.arrow_columns import Columns, choose_columns
 from inspector.intake.datasets.dataset import UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE
 from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import sha256_of
 from inspector.intake.datasets.label_values import labels_of
@@ -28,9 +27,8 @@ from inspector.intake.datasets.names import escape_name, listing, shown
 from inspector.intake.datasets.parquet_cells import ParquetCells
 from inspector.intake.datasets.parquet_file import damaged, opened_parquet
 from inspector.intake.datasets.splits import choose_split, split_in, split_note
+from inspector.intake.limits import advice, limit, told
 
-MAX_ROWS = 50_000_000
-MAX_RATIO = 200
 FREE_EXPANSION = 1 << 30
 """Bytes that the images may unpack to whatever the ratio; encoded images hardly shrink at all."""
 
@@ -100,8 +98,8 @@ class ParquetImages(EncodedImages):
             raise UnreadableSample(error.what.rstrip(".")[:200]) from None
         if data is None:
             raise UnreadableSample("the row holds no bytes (a path, if any, is not followed)")
-        if len(data) > MAX_FILE:
-            raise UnreadableSample(f"larger than the limit of {MAX_FILE >> 20} MiB")
+        if len(data) > limit("image-bytes"):
+            raise UnreadableSample(f"larger than the limit of {told('image-bytes')}")
         return data
 
     def source_files(self) -> list[Path]:
@@ -138,12 +136,12 @@ class ParquetImages(EncodedImages):
             if data is None:
                 continue
             total += len(data)
-            if total > FREE_EXPANSION and total > MAX_RATIO * stored:
+            if total > FREE_EXPANSION and total > limit("table-ratio") * stored:
                 raise BadInput(
                     f"{shown(self.root)} was not opened. It expands to more than "
                     f"{total / (1 << 30):,.1f} GiB from {stored / (1 << 20):,.1f} MiB.",
-                    f"The limit is {MAX_RATIO}-fold; encoded images hardly shrink.",
-                    "If the data really is that large, unpack it into an image folder.",
+                    f"The limit is {told('table-ratio')}; encoded images hardly shrink.",
+                    advice("table-ratio"),
                 )
             hashes[row] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
         control.progress("hash", len(self), len(self), "hashing images")
@@ -191,8 +189,10 @@ def read_parquet(root: Path, names: Sequence[str], wanted: str | None = None) ->
                 metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)
             )
             shards.append(Shard(name, rows))
-            if sum(shard.rows for shard in shards) > MAX_ROWS:
-                raise BadInput(f"{where} has more than {MAX_ROWS:,} rows.", "", "Split the set.")
+            if sum(shard.rows for shard in shards) > limit("table-rows"):
+                raise BadInput(
+                    f"{where} has more than {told('table-rows')}.", "", advice("table-rows")
+                )
             values += _labels(file, columns.label, where, sum(rows))
     assert columns is not None  # by_split has no empty lists
     if not values:

@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inspector.intake.limits import limit, told
+
 BLOCK = 512
-MAX_MEMBERS = 20_000_000
 MAX_EXTENDED = 1 << 20
 """Bytes of an extended header: it holds a name and a few numbers."""
 
@@ -84,8 +85,8 @@ def members(descriptor: int, length: int) -> Iterator[TarMember | None]:
         if not _checksum_fits(header):
             raise DamagedTar(f"the header at byte {offset:,} has a wrong checksum")
         count += 1
-        if count > MAX_MEMBERS:
-            raise DamagedTar(f"it has more than {MAX_MEMBERS:,} members")
+        if count > limit("tar-members"):
+            raise DamagedTar(f"it has more than {told('tar-members')}")
         kind = header[156:157]
         declared = _number(header[124:136]) if kind not in _WITHOUT_DATA else 0
         if kind in _REGULAR and size is not None:

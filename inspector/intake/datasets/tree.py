@@ -9,9 +9,9 @@ from pathlib import Path
 from inspector.errors import BadInput
 from inspector.intake.datasets.evidence_file import opened_folder, reason_of
 from inspector.intake.datasets.names import shown
+from inspector.intake.limits import advice, limit, told
 
 MAX_DEPTH = 32
-MAX_ENTRIES = 5_000_000
 
 
 @dataclass
@@ -32,14 +32,20 @@ class Tree:
     specials: list[str] = field(default_factory=list)
 
 
-def walk(root: Path) -> Tree:
+def walk(root: Path, most: int | None = None) -> Tree:
     """List everything below a folder.
+
+    Parameters
+    ----------
+    root : Path
+    most : int, optional
+        Entries to list; as the limit folder-entries says by default.
 
     Raises
     ------
     BadInput
         A folder cannot be listed, or the tree is deeper than `MAX_DEPTH` or larger than
-        `MAX_ENTRIES`.
+        the limit folder-entries.
     """
     tree = Tree()
     waiting = [""]
@@ -68,11 +74,11 @@ def walk(root: Path) -> Tree:
                 "Samples in it would be missing from the scan without a trace.",
                 "Give yourself permission to read it, or leave it out of a copy of the data.",
             ) from None
-        if count > MAX_ENTRIES:
+        if count > (most or limit("folder-entries")):
             raise BadInput(
-                f"The folder {shown(root)} holds more than {MAX_ENTRIES:,} entries.",
-                "That is more than Inspector lists.",
+                f"The folder {shown(root)} holds more than {told('folder-entries')}.",
                 "Open the folder of the training images itself.",
+                advice("folder-entries"),
             )
         if folder.count("/") >= MAX_DEPTH:
             raise BadInput(

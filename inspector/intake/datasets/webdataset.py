@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.datasets.dataset import UnreadableSample
-from inspector.intake.datasets.decoding import MAX_FILE
 from inspector.intake.datasets.encoded_images import EncodedImages
 from inspector.intake.datasets.evidence_file import CHUNK, opened, reason_of
 from inspector.intake.datasets.label_values import labels_of
 from inspector.intake.datasets.names import count_of, escape_name, listing, shown
 from inspector.intake.datasets.splits import choose_split, split_in, split_note
 from inspector.intake.datasets.tar_members import DamagedTar, TarMember, members
+from inspector.intake.limits import limit, told
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "pbm", "tif", "tiff", "gif", "img")
 LABELS = ("cls", "json", "txt")
@@ -107,8 +107,8 @@ class WebDataset(EncodedImages):
         sample = self.samples[i]
         if sample.problem or sample.image is None:
             raise UnreadableSample(sample.problem or "the sample has no image")
-        if sample.image.size > MAX_FILE:
-            raise UnreadableSample(f"larger than the limit of {MAX_FILE >> 20} MiB")
+        if sample.image.size > limit("image-bytes"):
+            raise UnreadableSample(f"larger than the limit of {told('image-bytes')}")
         try:
             with opened(self.root, self.shards[int(self.shard_of[i])]) as descriptor:
                 data = os.pread(descriptor, sample.image.size, sample.image.data)
@@ -168,7 +168,12 @@ class WebDataset(EncodedImages):
                 control.progress("hash", done + count, len(self), "hashing images")
             sample = self.samples[row]
             image = sample.image
-            if image is None or sample.problem or image.size > MAX_FILE or image.data < at:
+            if (
+                image is None
+                or sample.problem
+                or image.size > limit("image-bytes")
+                or image.data < at
+            ):
                 continue
             pass_over(image.data)
             data = os.pread(descriptor, image.size, image.data)

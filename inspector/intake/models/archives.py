@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 
 from inspector.api import Control
 from inspector.errors import BadInput
+from inspector.intake.limits import limit
 from inspector.intake.models.limits import ASK_AGAIN
 from inspector.intake.sniff import MAX_MEMBERS
-
-MAX_PICKLE = 64 * 1024 * 1024
-"""Bytes of the pickle in a checkpoint, which names the tensors but does not hold them."""
 
 MAX_PROGRAM = 32 * 1024 * 1024
 """Bytes of all program texts of a TorchScript archive, expanded."""
@@ -252,7 +250,7 @@ def _gap(size: int) -> int:
 
 def _check_pickle(found: Archive, name: str) -> None:
     pickled = found.members.get("data.pkl")
-    if pickled is None or pickled.size > MAX_PICKLE:
+    if pickled is None or pickled.size > limit("model-pickle"):
         raise BadInput(f"{name} has no readable table of contents (data.pkl).", fix=ASK_AGAIN)
     order = found.bytes_of("byteorder")
     if order not in (b"", b"little"):

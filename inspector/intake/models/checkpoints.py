@@ -19,7 +19,8 @@ from torch import Tensor
 
 from inspector.api import Control
 from inspector.errors import BadInput, RefusedFile
-from inspector.intake.models.archives import MAX_PICKLE, Archive, check_archive
+from inspector.intake.limits import limit
+from inspector.intake.models.archives import Archive, check_archive
 from inspector.intake.models.contents import (
     FileContents,
     NamedObject,
@@ -168,7 +169,7 @@ def _in_archive(archive: Archive, name: str, control: Control) -> _Found:
     found.programs += [*program_texts(archive), *followed.sources]
     # The weights are in data.pkl; the others are looked into for what they name.
     for member, place in archive.members.items():
-        if member.endswith(".pkl") and member != "data.pkl" and place.size <= MAX_PICKLE:
+        if member.endswith(".pkl") and member != "data.pkl" and place.size <= limit("model-pickle"):
             other = follow(archive.bytes_of(member), 0, control)
             found.names += _named(other, place.start, f"{archive.folder}/{member}")
     found.plain = _is_plain(followed)

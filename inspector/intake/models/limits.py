@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.errors import BadInput
-
-MAX_BYTES = 16 * 1024**3
-"""Bytes of one file, and of all its tensors together."""
-
-MAX_TENSORS = 100_000
-"""More tensors than any real network has; reading half a million empty ones takes 14 s."""
+from inspector.intake.limits import advice, limit, told
 
 MAX_NAME = 512
 """Characters of a tensor's name."""
@@ -45,9 +40,11 @@ def check_count(count: int, name: str) -> None:
     Raises
     ------
     BadInput
-        There are more than `MAX_TENSORS`.
+        There are more than the limit model-tensors; reading half a million empty ones takes 14 s.
     """
-    if count > MAX_TENSORS:
+    if count > limit("model-tensors"):
         raise BadInput(
-            f"{name} lists {count:,} tensors.", f"At most {MAX_TENSORS:,} are read.", ASK_AGAIN
+            f"{name} lists {count:,} tensors.",
+            f"The limit is {told('model-tensors')}.",
+            advice("model-tensors"),
         )

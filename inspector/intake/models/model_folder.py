@@ -18,9 +18,10 @@ from torch import Tensor
 from inspector.api import Control
 from inspector.errors import BadInput
 from inspector.intake.hashing import read_regular
+from inspector.intake.limits import advice, limit, told
 from inspector.intake.models.contents import FileContents, joined, visible
 from inspector.intake.models.hints import Hints
-from inspector.intake.models.limits import ASK_AGAIN, MAX_BYTES
+from inspector.intake.models.limits import ASK_AGAIN
 from inspector.intake.models.model_config import hints_of_config
 from inspector.intake.models.weights import Weights, read_part, with_layers
 
@@ -131,8 +132,10 @@ def _read_part(folder: Path, name: str, parts: _Parts, control: Control | None) 
     read = read_part(folder / name, control)
     parts.digests[name] = read.sha256
     parts.size += read.size
-    if parts.size > MAX_BYTES:
-        raise BadInput(f"{folder} holds more than {MAX_BYTES:,} bytes of weights.")
+    if parts.size > limit("model-bytes"):
+        raise BadInput(
+            f"{folder} holds more weights than {told('model-bytes')}.", "", advice("model-bytes")
+        )
     return read
 
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from inspector.errors import BadInput
+from inspector.intake.limits import limit
 from inspector.intake.models.contents import NotFinite
-from inspector.intake.models.limits import ASK_AGAIN, MAX_BYTES, check_count, check_name
+from inspector.intake.models.limits import ASK_AGAIN, check_count, check_name
 
 _DTYPES = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
@@ -51,7 +52,7 @@ def sanitise(
     tensors: dict[str, Tensor] = {}
     taken: set[int] = set()
     # Views into one storage cost as much as they show once they are copied.
-    budget = min(MAX_BYTES, 8 * file_size + (64 << 20))
+    budget = min(limit("model-bytes"), 8 * file_size + (64 << 20))
     check_count(len(table), name)
     for key, value in table.items():
         check_name(key, name)

@@ -14,11 +14,11 @@ from torch import Tensor
 from inspector.api import Control
 from inspector.errors import BadInput, RefusedFile
 from inspector.intake.hashing import read_hashing
+from inspector.intake.limits import advice, limit
 from inspector.intake.models.checkpoints import read_checkpoint
 from inspector.intake.models.contents import FileContents
 from inspector.intake.models.hints import Hints
 from inspector.intake.models.inert_hints import hints_of
-from inspector.intake.models.limits import MAX_BYTES
 from inspector.intake.models.names import peel
 from inspector.intake.models.refusals import other_format
 from inspector.intake.models.safetensors_file import read_safetensors
@@ -108,7 +108,10 @@ def read_file(path: Path, control: Control | None = None, select: str | None = N
 
 def read_part(path: Path, control: Control | None = None, select: str | None = None) -> Weights:
     """Read one file of a model that can lie in several; it need not hold whole layers."""
-    with read_hashing(path, MAX_BYTES, control) as (content, digest):
+    with read_hashing(path, limit("model-bytes"), control, advice("model-bytes")) as (
+        content,
+        digest,
+    ):
         try:
             weights = _parsed(content, path.name, control, select)
         except BadInput as error:
