@@ -56,6 +56,54 @@ BY_OPTION = frozenset({"gradients", "loss_course", "margin_course"})
 Forward = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
 """Pictures in, logits out."""
 
+Reduce = Callable[[str, NDArray[np.float32]], NDArray[Any]]
+"""Name of a module and its output for a batch, (b, c, places); what is kept of it, (b, ...)."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A part of the network that a detector may look at, in the order of computing."""
+
+    name: str
+    kind: Literal["convolution", "norm", "linear"]
+    width: int
+
+
+class Network(Protocol):
+    """The network opened: what lies between pictures and logits. See `Context.network`.
+
+    Weights are never changed for longer than a call.
+    """
+
+    @property
+    def modules(self) -> Sequence[Module]:
+        """Convolutions, normalisations and linear layers in the order of computing."""
+        ...
+
+    def outputs(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], reduce: Reduce
+    ) -> dict[str, NDArray[Any]]:
+        """Run pictures and return what ``reduce`` keeps of each module's output, by name."""
+        ...
+
+    def gradients(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        targets: NDArray[np.integer],
+        names: Sequence[str],
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the gradient of each picture's logit ``targets`` at module outputs, (b, c).
+
+        Averaged over places.
+        """
+        ...
+
+    def scaled(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], factor: float
+    ) -> NDArray[np.float32]:
+        """Return the logits, (b, C), with weight and bias of some modules times a factor."""
+        ...
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -173,6 +221,8 @@ class Context:
         Where `shared` keeps its values; the contexts of one run have one in common.
     forward : callable, optional
         ``forward(images)`` runs pictures through the model; see `forward`.
+    network : callable, optional
+        Returns the opened network; called when a detector first asks; see `network`.
     """
 
     def __init__(
@@ -184,11 +234,13 @@ class Context:
         images: Callable[[Sequence[int]], list[NDArray[np.uint8]]] | None = None,
         shared: dict[Hashable, Any] | None = None,
         forward: Forward | None = None,
+        network: Callable[[], Network] | None = None,
     ) -> None:
         self._signals = dict(signals)
         self._shared: dict[Hashable, Any] = {} if shared is None else shared
         self._images = images
         self._forward = forward
+        self._network = network
         self.forwarded = 0
         self.class_names = tuple(class_names)
         self.check_cancelled = cancelled
@@ -269,6 +321,20 @@ class Context:
         self.check_cancelled()
         self.forwarded += len(images)
         return self._forward(images)
+
+    @property
+    def network(self) -> Network:
+        """The network itself, for what logits do not show. Passes are declared as for `forward`.
+
+        Raises
+        ------
+        KeyError
+            The model is not at hand.
+        """
+        if self._network is None:
+            raise KeyError("network")
+        self.check_cancelled()
+        return self._network()
 
     def by_class(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Yield each class index that has samples with its rows, in class order."""

@@ -45,6 +45,7 @@ BUNDLED = (
     "confident_learning",
     "strip",
     "scale_up",
+    "ibd_psc",
 )
 """Modules of the bundled detectors, those of the combined ranking first."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import VERDICTS, Context, Control, Forward, Progress, Verdict
+from inspector.api import VERDICTS, Context, Control, Forward, Network, Progress, Verdict
 from inspector.detectors.calibration import (
     FEWEST_VERIFIED,
     Calibration,
@@ -98,6 +98,7 @@ def run_detectors(
     verified: NDArray[Any] | None = None,
     images: Images | None = None,
     forward: Forward | None = None,
+    network: Callable[[], Network] | None = None,
     control: Control | None = None,
 ) -> Outcome:
     """Run detectors one after another and combine what they found.
@@ -127,6 +128,8 @@ def run_detectors(
         ``images(rows)`` decodes rows of the full dataset.
     forward : callable, optional
         Runs pictures through the model, for detectors that declare extra passes.
+    network : callable, optional
+        Opens the model for those of them that look inside it.
     control : Control, optional
 
     Returns
@@ -169,7 +172,7 @@ def run_detectors(
             record.update(status="skipped", reason=reason)
             continue
         pictures = _images_of(images, rows)
-        ctx = Context(ready, class_names, seed, control.check, pictures, shared, forward)
+        ctx = Context(ready, class_names, seed, control.check, pictures, shared, forward, network)
         if entry.info.passes:
             control.log(
                 f"{entry.info.title}: {entry.info.passes:g} further passes over {len(rows):,} "

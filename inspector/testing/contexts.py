@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import Context
+from inspector.api import Context, Module, Reduce
 
 SIDE = 16
 """Height and width of the made-up thumbnails, pixels."""
@@ -123,7 +123,49 @@ def context_of(
         return np.asarray(np.stack(parts) / 64 @ weights, np.float32)
 
     names = [f"class {index}" for index in range(classes)]
-    return Context(signals, names, seed, cancelled, images, forward=forward)
+    opened = PlainNetwork(weights)
+    return Context(signals, names, seed, cancelled, images, forward=forward, network=lambda: opened)
+
+
+class PlainNetwork:
+    """The linear model of `context_of`, opened: what it makes of the picture, and a last layer.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (16, C), float32
+    """
+
+    modules = (Module("blocks", "convolution", 16), Module("norm", "norm", 16))
+
+    def __init__(self, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+
+    def outputs(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], reduce: Reduce
+    ) -> dict[str, NDArray[Any]]:
+        """Return what is kept of the means of 16 blocks, each with its four quarters as places."""
+        step = SIDE // 4
+        blocks = np.stack([image.mean(axis=2).reshape(4, step, 4, step) for image in images])
+        quarters = blocks.transpose(0, 1, 3, 2, 4).reshape(len(images), 16, 4, -1).mean(axis=3)
+        return {name: reduce(name, np.asarray(quarters / 64, np.float32)) for name in names}
+
+    def gradients(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        targets: NDArray[np.integer],
+        names: Sequence[str],
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the weights of the targets, bent a little by the picture."""
+        kept = self.outputs(images, names, lambda name, values: values.mean(axis=2))
+        chosen = self._weights.T[np.asarray(targets)]
+        return {name: np.asarray(chosen + values, np.float32) for name, values in kept.items()}
+
+    def scaled(
+        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], factor: float
+    ) -> NDArray[np.float32]:
+        """Return the logits, multiplied once for each module."""
+        kept = self.outputs(images, ["norm"], lambda name, values: values.mean(axis=2))["norm"]
+        return np.asarray(kept @ self._weights * factor ** len(names), np.float32)
 
 
 def planted_context(

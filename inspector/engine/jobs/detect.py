@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector import places
-from inspector.api import BY_OPTION, Control
+from inspector.api import BY_OPTION, Control, Network
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
@@ -75,6 +75,7 @@ def run(
         verified=None if verified is None else np.asarray(verified),
         images=_images(session, data, split, orientation),
         forward=_forward(session, control, model, data, choice, split),
+        network=_network(session, control, model, data, choice, split),
         control=control,
     )
     target = session.folder(folder)
@@ -188,3 +189,24 @@ def _forward(
         return joined
 
     return forward
+
+
+def _network(
+    session: Session,
+    control: Control,
+    model: str | None,
+    data: str,
+    choice: dict[str, Any] | None,
+    split: str | None,
+) -> Callable[[], Network] | None:
+    """Give detectors the opened network, as long as the evidence is at hand."""
+    if model is None or choice is None or not (Path(model).exists() and is_there(data)):
+        return None
+
+    def opened() -> Network:
+        from inspector.signals.opened import OpenedNetwork
+
+        suspect = model_of(session, control, model, data, choice, split)
+        return OpenedNetwork(suspect.network, suspect.preprocess, control)
+
+    return opened
