@@ -46,6 +46,9 @@ BUNDLED = (
     "strip",
     "scale_up",
     "ibd_psc",
+    "beatrix",
+    "layer_likelihood",
+    "gradient_direction",
 )
 """Modules of the bundled detectors, those of the combined ranking first."""
 
