@@ -2,7 +2,9 @@
 
 Identical everywhere: digests of the evidence, labels, the table of samples, tags. Identical on the
 same machine with the same versions and threads, on the CPU: everything that a scan computes; within
-the tolerances here on another one, since floating-point sums are then taken in another order.
+the tolerances here on another one, since floating-point sums are then taken in another order. A
+search for triggers and a map amplify such differences: elsewhere a mask must overlap with the former
+one, and places are promised to nobody.
 
 The shape of the document is a contract: ``resources/schema/rerun.schema.json``.
 """
@@ -36,6 +38,9 @@ RELATIVE = 1e-3
 
 RANKS = 0.999
 """Least rank correlation of scores with those of another machine."""
+
+OVERLAP = 0.5
+"""Least overlap of a trigger's masks on two machines: sum of the minima by that of the maxima."""
 
 LABELS = 0.001
 """Largest share of predictions that may differ on another machine: ties of the two best classes."""
@@ -138,9 +143,22 @@ def _array(name: str, case: Case, again: Case, same_environment: bool) -> Row:
 def _tolerance(name: str) -> str:
     if name == "predicted":
         return f"at most {LABELS:.1%} differ"
+    if _is_mask(name):
+        return f"overlap of the masks at least {OVERLAP}"
+    if _is_free(name):
+        return "nothing on another machine"
     if _is_score(name):
         return f"rank correlation at least {RANKS}"
     return f"within {RELATIVE:g} of the largest"
+
+
+def _is_mask(name: str) -> bool:
+    return name.startswith("trigger:") and name.endswith(":mask")
+
+
+def _is_free(name: str) -> bool:
+    """Tell what is promised on one machine alone: places for the eye, colours under a mask."""
+    return name.startswith(("map:umap", "trigger:")) and not _is_mask(name)
 
 
 def _is_score(name: str) -> bool:
@@ -153,6 +171,10 @@ def _difference(name: str, first: NDArray[Any], second: NDArray[Any]) -> tuple[s
         share = float(np.mean(first != second))
         return f"{share:.3%} differ", share <= LABELS
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if _is_mask(name):
+        both, either = np.minimum(one, two).sum(), np.maximum(one, two).sum()
+        overlap = float(both / either) if either else 1.0
+        return f"overlap {overlap:.3f}", overlap >= OVERLAP
     if not np.array_equal(np.isnan(one), np.isnan(two)):
         return "others are missing", False
     there = np.isfinite(one) & np.isfinite(two)
@@ -160,6 +182,8 @@ def _difference(name: str, first: NDArray[Any], second: NDArray[Any]) -> tuple[s
     largest = float(np.abs(one).max(initial=0.0))
     apart = float(np.abs(one - two).max(initial=0.0))
     share = apart / largest if largest else apart
+    if _is_free(name):
+        return f"within {share:.2g} of the largest", True
     if _is_score(name) and one.ndim == 1 and one.size > 1:
         ranks = _rank_correlation(one, two)
         return f"rank correlation {ranks:.6f}, values within {share:.2g}", ranks >= RANKS
@@ -176,9 +200,9 @@ def _findings(case: Case, again: Case) -> list[Row]:
     repeated = again.findings()
     rows = []
     for name, finding in case.findings().items():
-        if name == SEARCH:  # Of a trigger search, which is not repeated.
-            continue
         other = repeated.get(name)
+        if name == SEARCH and other is None:
+            continue  # said under what was not repeated
         if other is None:
             rows.append(Row(f"finding {name}", "same verdict", "not repeated", False))
             continue

@@ -14,11 +14,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from case_makers import describe, locate, store
+from numpy.typing import NDArray
 
 from inspector.case import Case
 from inspector.errors import CaseError
@@ -124,6 +126,35 @@ _WINDOW_EXPORTER = """
                 time.sleep(0.01)
         done += 1
         print(space.case.journal.next_seq - 1, done, flush=True)
+"""
+
+_WINDOW_SCANNER = """
+    import sys, time
+    from pathlib import Path
+    from PySide6.QtWidgets import QApplication
+    from inspector.engine.client import ScanOptions
+    from inspector.gui.workspace import Workspace
+    application = QApplication(["inspector", "-platform", "offscreen"])
+    space, folder = Workspace(), Path(sys.argv[1])
+    known = (folder / "case.db").exists()
+    assert space.open_case(folder) if known else space.create_case(folder)
+    told = []
+    space.job_event.connect(lambda event: told.append(event))
+    assert space.start_scan(ScanOptions(model=Path(sys.argv[2]), data=Path(sys.argv[3])))
+    print("begun", flush=True)
+    said = 0
+    while not any(event.get("job") == "scan" and event["event"] != "progress" for event in told):
+        application.processEvents()
+        for event in told[said:]:
+            if event["event"] == "stage":
+                print(f"{event['stage']}: {event['state']}", flush=True)
+        said = len(told)
+        time.sleep(0.005)
+    print(*[event["event"] for event in told if event.get("job") == "scan"][-1:], flush=True)
+    while space.running is not None:
+        application.processEvents()
+        time.sleep(0.01)
+    space.close_case()
 """
 
 
@@ -294,9 +325,9 @@ def test_many_kills_while_exporting(exporting: Path, script: str) -> None:
     _kill_exports(script, exporting, round(KILLS / 10))
 
 
-@pytest.mark.slow
-def test_many_kills_while_scanning(folder: Path, tmp_path: Path) -> None:
-    """``inspector scan``, killed somewhere between its start and its end."""
+@pytest.fixture
+def scanned(folder: Path, tmp_path: Path) -> tuple[Path, Path, NDArray[np.float32], float]:
+    """Evidence, what a scan of it that nobody kills finds, and the seconds that it takes."""
     from safetensors.torch import save_file
 
     from inspector.testing import make_case
@@ -305,32 +336,63 @@ def test_many_kills_while_scanning(folder: Path, tmp_path: Path) -> None:
     model, data = tmp_path / "model.safetensors", tmp_path / "data.npz"
     save_file(dict(planted.network.state_dict()), model)
     np.savez(data, x=planted.images[..., 0], y=planted.labels)
+    started = time.monotonic()
     command = [sys.executable, "-m", "inspector", "scan", "--model", str(model)]
     command += ["--data", str(data), "--case", str(folder)]
-    started = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
     whole = time.monotonic() - started
     with Case.open(folder, read_only=True) as case:
-        expected = np.array(case.array("score:spectral"))
+        return model, data, np.array(case.array("score:spectral")), whole
+
+
+def _kill_scans(
+    scanned: tuple[Path, Path, NDArray[np.float32], float],
+    folder: Path,
+    kills: int,
+    command: Callable[[Path], list[str]],
+) -> None:
+    """Kill scans between their start and their end; what they said is there, and all go on."""
+    *_, expected, whole = scanned
     rng = random.Random(8)
-    for at in range(round(KILLS / 15)):
+    for at in range(kills):
         place = folder.with_name(f"killed {at}.case")
-        again = [*command[:-1], str(place)]
         with subprocess.Popen(
-            again, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            command(place), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as scan:
             assert scan.stderr is not None
+            assert scan.stdout is not None
             time.sleep(rng.uniform(0.1, whole * 1.1))
             # Only the client: its engine has to notice by itself.
             scan.kill()
-            said = scan.stderr.read()
+            said = scan.stderr.read() + scan.stdout.read()
         if not (place / "case.db").exists():
             assert not place.exists()
             continue
         with _whole(place, 0) as case:
             for stage, setting in (("Signals: done", "signals"), ("Detectors: done", "outcome")):
                 assert (stage not in said) or case.get(setting)
-        done = subprocess.run(again, capture_output=True, text=True, check=False)
+        done = subprocess.run(command(place), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         with _whole(place, 0) as case:
             np.testing.assert_array_equal(case.array("score:spectral"), expected)
+
+
+def _by_command(model: Path, data: Path, place: Path) -> list[str]:
+    words = ["scan", "--model", str(model), "--data", str(data), "--case", str(place)]
+    return [sys.executable, "-m", "inspector", *words]
+
+
+def _by_window(model: Path, data: Path, place: Path) -> list[str]:
+    script = textwrap.dedent(_WINDOW_SCANNER)
+    return [sys.executable, "-c", script, str(place), str(model), str(data)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [_by_command, _by_window], ids=["command", "window"])
+def test_many_kills_while_scanning(
+    folder: Path,
+    scanned: tuple[Path, Path, NDArray[np.float32], float],
+    way: Callable[[Path, Path, Path], list[str]],
+) -> None:
+    model, data, *_ = scanned
+    _kill_scans(scanned, folder, round(KILLS / 30), lambda place: way(model, data, place))

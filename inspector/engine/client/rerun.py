@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from inspector.case import Case
+from inspector.case import Case, trigger_id
 from inspector.case.repetition import compare, rerun_document
 from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.audit import copy_audits
@@ -17,8 +17,10 @@ from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.investigation import Investigation
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import ENVIRONMENT, RUN
+from inspector.engine.client.triggers import TRIGGER
 from inspector.errors import BadInput
 
+_SETTINGS = ("methods", "steps", "data_limit", "seeds")
 _REPEATED = ("signals", "detect")
 _INTAKE = ("labels", "locator_bytes", "locator_offsets", "stored_sha256")
 
@@ -28,7 +30,7 @@ def rerun(
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     on_start: Callable[[Investigation], None] = lambda investigation: None,
 ) -> dict[str, Any]:
-    """Scan again with the recorded options and the accepted spec; return the comparison.
+    """Do again what was recorded, with the same options and the accepted spec, and compare.
 
     The comparison is an act in the journal if the case may be written to. The scratch case lies in
     the temporary folder and is removed.
@@ -67,6 +69,7 @@ def rerun(
             try:
                 on_start(investigation)
                 investigation.scan(ScanOptions.from_record(recorded))
+                _repeat_what_followed(case, investigation)
             finally:
                 investigation.close()
             document = _compared(case, again)
@@ -83,6 +86,39 @@ def rerun(
     return document
 
 
+def _repeat_what_followed(case: Case, investigation: Investigation) -> None:
+    """Search the recorded triggers again, the data for their carriers, and place the map."""
+    for settings, classes in _searches(case):
+        investigation.trigger(classes, **settings)
+    asked = _searched_for(case)
+    if asked and asked in {trigger_id(row) for row in investigation.case.triggers()}:
+        investigation.search_carriers(asked)
+    placed = case.kept(RUN).get("map")
+    if placed and case.has_array("map:umap"):
+        investigation.map(neighbours=int(placed["neighbours"]))
+
+
+def _searches(case: Case) -> list[tuple[dict[str, Any], list[int]]]:
+    """Return settings and classes of the recorded trigger searches, in the order of recording.
+
+    The case may be somebody else's: a record of another shape is left out.
+    """
+    found = []
+    for name, row in case.kept(RUN).items():
+        if name.split(" ")[0] != TRIGGER or not isinstance(row, dict):
+            continue
+        settings, classes = row.get("settings"), row.get("classes")
+        if isinstance(settings, dict) and isinstance(classes, list):
+            known = {key: settings[key] for key in _SETTINGS if key in settings}
+            found.append((known, [int(index) for index in classes]))
+    return found
+
+
+def _searched_for(case: Case) -> str:
+    finding = case.findings().get(SEARCH) or {}
+    return str((finding.get("parameters") or {}).get("trigger") or "")
+
+
 def _compared(case: Case, again: Case) -> dict[str, Any]:
     then, now = _environment(case), _environment(again)
     devices = {str((one.get("signals") or {}).get("device")) for one in (case, again)}
@@ -92,10 +128,24 @@ def _compared(case: Case, again: Case) -> dict[str, Any]:
         names += [name for name in runs.get(job, {}).get("arrays", {}) if name not in names]
     if not runs:  # A case of format 1 has no record of its runs.
         names += [name for name in again.arrays() if name not in names]
+    names += _followed(case, again)
     names = [name for name in names if name in case.arrays() or name in again.arrays()]
     same = bool(then) and then == now and devices == {"cpu"}
     rows = compare(case, again, same_environment=same, arrays=names)
-    return rerun_document(case, rows, then, now, _not_repeated(case))
+    return rerun_document(case, rows, then, now, _not_repeated(case, again))
+
+
+def _followed(case: Case, again: Case) -> list[str]:
+    """Return the arrays of triggers, their carriers and the map that were repeated."""
+    repeated = [
+        name
+        for run, row in again.kept(RUN).items()
+        if run.split(" ")[0] in (TRIGGER, "map")
+        for name in row.get("arrays", {})
+    ]
+    if SEARCH in again.findings():
+        repeated.append(str(again.findings()[SEARCH]["score_array"]))
+    return [name for name in repeated if name in case.arrays()]
 
 
 def _environment(case: Case) -> dict[str, Any]:
@@ -105,14 +155,15 @@ def _environment(case: Case) -> dict[str, Any]:
     return dict(found)
 
 
-def _not_repeated(case: Case) -> list[str]:
+def _not_repeated(case: Case, again: Case) -> list[str]:
     left = []
-    if case.triggers():
-        left.append("trigger search: `inspector trigger` repeats it with the same seed")
-    if SEARCH in case.findings():
+    done = {trigger_id(row) for row in again.triggers()}
+    if missing := [trigger_id(row) for row in case.triggers() if trigger_id(row) not in done]:
         left.append(
-            "search of the data: `inspector trigger --search` repeats it with the same seed"
+            f"triggers {', '.join(missing)}: a later search of the same kind took their record's place"
         )
-    if case.has_array("map:umap"):
-        left.append("map: places are for the eye, no result rests on them")
+    if SEARCH in case.findings() and SEARCH not in again.findings():
+        left.append("search of the data: its trigger was not repeated")
+    if case.has_array("map:umap") and not again.has_array("map:umap"):
+        left.append("map: how it was placed was not recorded")
     return left

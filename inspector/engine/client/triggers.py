@@ -15,6 +15,9 @@ from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.steps import Emit, RunJob, key_of, register
 from inspector.errors import BadInput
 
+TRIGGER = "trigger"
+"""What a record of a search begins with: the methods follow, so that each search keeps its own."""
+
 _CAVEATS = (
     "Carriers are those of the reconstructed trigger: samples poisoned without it (clean-label, "
     "sinusoid, a second trigger) do not stand out here.",
@@ -78,7 +81,7 @@ def reconstruct(
     case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
     keep_run(
         case,
-        "trigger",
+        " ".join([TRIGGER, *(str(name) for name in settings.get("methods") or ())]),
         keep_environment(case, run("environment")),
         [str(item["name"]) for item in result["arrays"]],
         device="cpu",
