@@ -31,8 +31,8 @@ def test_searches_carriers_and_the_map_are_repeated(tmp_path: Path) -> None:
         *("scan", "--model", tmp_path / "model.safetensors", "--data", tmp_path / "data.npz"),
         *("--case", case),
     )
-    _run("trigger", case, "--steps", 60, "--search")
-    _run("trigger", case, "--steps", 40, "--method", "pixel", "--classes", "0,1")
+    _run("trigger", case, "--steps", 30, "--classes", "0,1,2", "--search")
+    _run("trigger", case, "--steps", 20, "--classes", "0,1", "--method", "pixel")
     _run("map", case)
     again = json.loads(_run("rerun", case, "--json"))
     assert again["same"], [row for row in again["rows"] if not row["same"]]
@@ -40,13 +40,5 @@ def test_searches_carriers_and_the_map_are_repeated(tmp_path: Path) -> None:
     names = {row["name"] for row in again["rows"]}
     with Case.open(case) as opened:
         pictures = {name for name in opened.arrays() if name.startswith("trigger:")}
-        assert len(pictures) >= 6
-        assert pictures | {"score:trigger-search", "map:umap", "finding trigger-search"} <= names
-        # Another trigger in its place is found out.
-        mask = next(name for name in sorted(pictures) if name.endswith(":mask"))
-        from inspector.case.array_files import write_array
-
-        forged = 1 - np.asarray(opened.array(mask))
-        item = write_array(opened.derive("forged") / "mask.npy", forged, opened.derived)
-        opened.set_array(mask, *item.values())
-    assert f"{mask}" in _run("rerun", case, code=1)
+        assert len(pictures) >= 9
+    assert pictures | {"score:trigger-search", "map:umap", "finding trigger-search"} <= names
