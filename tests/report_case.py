@@ -154,3 +154,20 @@ def measure_limits(case: Case, label: int, *, intervals: bool = True) -> None:
         "smallest_group": 4, "width": 10,
     }  # fmt: skip
     case.keep("limits", str(label), kept)
+
+
+def keep_drill(case: Case, key: str, target: int, *, size: int, **measured: Any) -> None:
+    """Keep a drill as the client does when the engine has answered."""
+    settings = {
+        "target": target, "attack": "patch", "size": size, "opacity": 0.5, "place": "upper-left",
+        "rate": 0.025, "architecture": "own", "epochs": 5, "learning_rate": 3e-3, "images": 2000,
+        "seed": 7,
+    }  # fmt: skip
+    kept = {
+        "attack": "patch", "clean_label": False, "parameters": {"size": size},
+        "budget": {"images": 1600, "epochs": 5, "seconds": 2.0}, "success": 0.96,
+        "accuracy": 0.975, "accuracy_before": 0.98, "tpr_at_1": 0.8, "target_rank": 1,
+        "planted": 40, "covers": 0, "trials": 350, "held_out": 400, "seconds": 3.5,
+        "settings": settings, "left_out": [], **measured,
+    }  # fmt: skip
+    case.keep("drill", key, kept, settings=settings)

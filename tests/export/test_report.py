@@ -30,7 +30,7 @@ from inspector.export.report import (
 from inspector.export.report.page import pictures_of, print_report
 from inspector.export.report.techniques import technique_table, techniques_for
 from inspector.export.single import write_file
-from report_case import HOSTILE, TARGET, N, document_of, make_case, measure_limits, put
+from report_case import HOSTILE, TARGET, N, document_of, keep_drill, make_case, measure_limits, put
 
 CONTENTS = {
     "container": "torch-zip",
@@ -168,6 +168,46 @@ def test_a_power_map_is_a_picture_of_coloured_cells(case: Case) -> None:
     measure_limits(case, 1, intervals=False)
     validated(document_of(case))
     assert "·4.0beyond1.4" in _words(html_report(document_of(case)))
+
+
+def test_drills_say_what_was_planted_and_whether_it_was_found(case: Case) -> None:
+    assert document_of(case)["not_seen"]["drills"] == []
+    assert "known attacks, planted in copies" not in html_report(document_of(case))
+    keep_drill(case, "one", TARGET, size=3, auroc=0.987, found=True, verdict="medium")
+    keep_drill(case, "two", 0, size=2, auroc=0.612, found=False, verdict="none", success=None)
+    document = validated(document_of(case))
+    first, second = document["not_seen"]["drills"]
+    assert (first["target_name"], first["auroc"], first["found"]) == ("ordinary", 0.987, True)
+    assert first["sentence"].endswith("This scan would have found it.")
+    assert (second["success"], second["found"]) == (None, False)
+    for page in (html_report(document), print_report(document)):
+        said = _words(page)
+        assert "patch, 3 px, opacity 0.5" in said
+        assert "40 of 1,600 pictures, the model’s own network, seed 7" in said
+        assert "96.0%97.5%before 98.0%0.98780.0%1 medium yes" in said.replace("\xa0", " ")
+        assert "–97.5%before 98.0%0.61280.0%1 none no" in said.replace("\xa0", " ")
+        # Of the class with a verdict it is said that it stood out before; the shared caveats once.
+        assert said.count("stood out in the scan before anything was planted") == 1
+        assert said.count("kept out of this training") == 1
+
+
+def test_controls_stand_beside_the_trigger_that_they_were_made_for(case: Case) -> None:
+    assert "Controls of the reconstructions" not in html_report(document_of(case))
+    row = {**case.triggers()[0], "held_out": 300}
+    row["controls"] = {"moved": 0.12, "shuffled": None}
+    row["stability"] = {"seeds": 3, "overlap": 0.75, "l1_ratio": 1.25}
+    case.record_trigger(TARGET, "neural-cleanse", row)
+    for label, rate in ((0, 0.2), (1, 0.3), (TARGET, 0.9)):
+        budgets = [{"budget": 8, "success_rate": rate, "success_interval": None}]
+        case.record_trigger(label, "universal-perturbation", {"budgets": budgets})
+    document = validated(document_of(case))
+    held = [row for row in document["observed"]["triggers"] if row["method"] == "neural-cleanse"]
+    assert held[0]["controls"] == {"moved": 0.12, "shuffled": None}
+    assert held[0]["baseline"] == {"budget": 8, "success_rate": 0.9, "others": 0.25}
+    for page in (html_report(document), print_report(document)):
+        said = _words(page)
+        assert "ordinaryneural-cleanse99.0%12.0%–90.0%±8 grey levels25.0%0.753 seeds1.25" in said
+        assert f"{HOSTILE[0]}universal-perturbation––" in said
 
 
 def test_error_rates_appear_with_an_audit(case: Case) -> None:

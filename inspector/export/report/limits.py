@@ -1,4 +1,4 @@
-"""What could not have been seen: measured power maps where the case has them, and all caveats."""
+"""What could not have been seen: power maps and drills where the case has them, and all caveats."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspector.case import Case
+from inspector.case.drill_document import drill_document, drill_sentence
 from inspector.case.limits_document import limits_document, limits_sentence
 
 _NOT_MEASURED = (
@@ -24,9 +25,9 @@ def not_seen(case: Case, scan: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``measured``, ``sentence``, ``limits`` (`limits_document` with a ``sentence`` for each class,
-        or None), ``unmeasured`` (names of the classes without a power map) and ``caveats``:
-        those of the whole scan, then those of the trigger search; each detector's own stand with
-        its method.
+        or None), ``unmeasured`` (names of the classes without a power map), ``drills`` (those of
+        `drill_document` with a ``sentence``, newest last) and ``caveats``: those of the whole scan,
+        then those of the trigger search; each detector's own stand with its method.
     """
     limits = limits_document(case)
     rows = [{**row, "sentence": limits_sentence(row)} for row in limits["classes"]]
@@ -39,6 +40,9 @@ def not_seen(case: Case, scan: Mapping[str, Any]) -> dict[str, Any]:
         "sentence": _measured(len(rows), len(left)) if rows else _NOT_MEASURED,
         "limits": {**limits, "classes": rows} if rows else None,
         "unmeasured": left,
+        "drills": [
+            {**drill, "sentence": drill_sentence(drill)} for drill in drill_document(case)["drills"]
+        ],
         "caveats": list(dict.fromkeys(caveats)),
     }
 

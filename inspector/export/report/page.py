@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from inspector import places
 from inspector.export.report.limits import power_table
+from inspector.export.report.triggers import controls_table
 from inspector.intake.datasets.names import visible
 
 _NONE = "–"
@@ -68,7 +69,7 @@ def _rendered(template: str, document: Mapping[str, Any], style: str, *, whole: 
     environment.filters.update(
         number=_number, count=_count, percent=_percent, said=_said, size=_size, brief=_brief
     )
-    environment.globals["power_table"] = power_table
+    environment.globals.update(power_table=power_table, controls_table=controls_table)
     numbers = {id(picture): at for at, picture in enumerate(pictures_of(document))}
 
     def source(picture: Mapping[str, Any]) -> str:

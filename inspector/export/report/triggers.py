@@ -1,8 +1,8 @@
-"""Reconstructed triggers with their pictures."""
+"""Reconstructed triggers with their pictures, and what was held against them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -42,6 +42,44 @@ def triggers(case: Case, found: Mapping[str, Any]) -> list[dict[str, Any]]:
         observed = {key: value for key, value in row.items() if key != "significant"}
         described.append({**observed, "pictures": pictures})
     return described
+
+
+def controls_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the controls of those triggers that have any.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``observed.triggers``.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``method``, ``success_rate``; success ``moved`` and ``shuffled``; ``noise`` within
+        ``budget`` grey levels, and ``others``, that of the median other class; ``overlap`` and
+        ``ratio`` of the masks over ``seeds``. None is what was not tried.
+    """
+    found = []
+    for row in rows:
+        controls, noise, again = (
+            part if isinstance(part := row.get(name), Mapping) else {}
+            for name in ("controls", "baseline", "stability")
+        )
+        tried = {
+            "moved": controls.get("moved"),
+            "shuffled": controls.get("shuffled"),
+            "noise": noise.get("success_rate"),
+            "budget": noise.get("budget"),
+            "others": noise.get("others"),
+            "overlap": again.get("overlap"),
+            "seeds": again.get("seeds"),
+            "ratio": again.get("l1_ratio"),
+        }
+        if any(value is not None for value in tried.values()):
+            found.append(
+                {**{name: row[name] for name in ("name", "method", "success_rate")}, **tried}
+            )
+    return found
 
 
 def _prominence(row: Mapping[str, Any]) -> tuple[bool, float, int]:
