@@ -45,11 +45,12 @@ SIGNALS: dict[str, str] = {
     "pixel_sha256": "(n, 32) uint8, SHA-256 of the decoded pixels: equal for equal pictures",
     "gradients": "(n, k) float32, full-network loss gradients, projected (by option)",
     "loss_course": "(n, K) float32, loss at K earlier checkpoints, oldest first (by option)",
+    "layers": "(n, D) float32, earlier layers pooled over places, side by side; see Context.layers",
     "margin_course": "(n, K) float32, log of the odds of the label at the same checkpoints",
 }
 """The signals that a detector may name in ``needs``, with their shapes."""
 
-BY_OPTION = frozenset({"gradients", "loss_course", "margin_course"})
+BY_OPTION = frozenset({"gradients", "layers", "loss_course", "margin_course"})
 """Those that are only there when an analyst asks for them or gives more evidence."""
 
 
@@ -276,6 +277,11 @@ class Context:
         view = value.view()
         view.flags.writeable = False
         return view
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the signals that hold one earlier layer each, "layer:NAME", (n, d) float32."""
+        return tuple(name for name in self._signals if name.startswith("layer:"))
 
     def images(self, rows: Sequence[int]) -> list[NDArray[np.uint8]]:
         """Return the decoded images of some rows, each (H, W, C) uint8.

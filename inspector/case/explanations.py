@@ -18,6 +18,7 @@ _WORDS = {
     "spectral-gradient": "pulls the last layer where few of its class pull",
     "activation-clustering": "belongs to the smaller of two clusters of its class",
     "quantum-entropy": "far out in the directions in which few of its class spread",
+    "spectral-layers": "lies apart in an earlier layer, where its class varies as no other does",
     "low-loss": "fitted unusually well",
     "loss-trajectory": "learned better over training than the rest of its class",
 }

@@ -18,6 +18,7 @@ from inspector.api import VERDICTS
 from inspector.case import Case, scan_document, verdict_sentence
 from inspector.cli.progress import Reporter
 from inspector.engine.client import Investigation, ScanOptions
+from inspector.engine.client.options import layer_names
 from inspector.engine.client.raised import raise_in_case
 from inspector.intake.limits import LIMITS, parsed
 from inspector.intake.models.spec import weights_file
@@ -180,6 +181,12 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Earlier checkpoint of its training run; repeat, oldest first.",
             ),
             click.option("--layer", help="Layer whose output is looked at."),
+            click.option(
+                "--layers",
+                default="auto",
+                show_default=True,
+                help="Earlier layers to sweep over: auto, none, or names separated by commas.",
+            ),
             click.option("--limit", type=int, help="Assess a random subset of this size."),
             click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
             click.option("--seed", type=int, default=0, show_default=True),
@@ -217,6 +224,7 @@ def scan_command(
     verified: Path | None,
     detectors: str | None,
     layer: str | None,
+    layers: str,
     limit: int | None,
     device: str,
     seed: int,
@@ -241,6 +249,7 @@ def scan_command(
         verified=verified,
         detectors=_names(detectors),
         layer=layer,
+        layers=layer_names(layers),
         limit=limit,
         device=device,
         seed=seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,30 @@ def check_shapes(
                 "The dataset was not made for this model.",
                 "Open the dataset that the model was trained on.",
             )
+
+
+def with_layers(signals: Signals, names: Sequence[str]) -> Signals:
+    """Return signals with the layers that were swept over under their names, and side by side.
+
+    Parameters
+    ----------
+    signals : mapping
+        "layer-0" and so on, as the pass wrote them, beside others.
+    names : sequence of str
+        Modules behind them.
+    """
+    found = {name: value for name, value in signals.items() if not name.startswith("layer-")}
+    layers = {
+        f"layer:{name}": signals[f"layer-{place}"]
+        for place, name in enumerate(names)
+        if f"layer-{place}" in signals
+    }
+
+    def side_by_side() -> NDArray[Any]:
+        parts = [np.asarray(part() if callable(part) else part) for part in layers.values()]
+        return np.concatenate(parts, axis=1)
+
+    return {**found, **layers, "layers": side_by_side} if layers else found
 
 
 def with_derived(

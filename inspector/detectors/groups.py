@@ -28,13 +28,15 @@ class Group:
 
 
 class ClassGroups:
-    """Activations of the classes that have enough usable samples.
+    """Activations of the classes that have enough usable samples, of the last layer or another.
 
     Parameters
     ----------
     ctx : Context
     also : sequence of str
         Further signals that must be finite for a sample to be assessed.
+    signal : str
+        Name of the activations.
 
     Attributes
     ----------
@@ -46,8 +48,10 @@ class ClassGroups:
         What was left out, for the finding.
     """
 
-    def __init__(self, ctx: Context, also: tuple[str, ...] = ()) -> None:
-        activations = _as_matrix(ctx.signal("activations"))
+    def __init__(
+        self, ctx: Context, also: tuple[str, ...] = (), signal: str = "activations"
+    ) -> None:
+        activations = _as_matrix(ctx.signal(signal))
         usable = finite_rows(activations)
         for name in also:
             usable &= finite_rows(_as_matrix(ctx.signal(name)))
@@ -57,7 +61,7 @@ class ClassGroups:
         self._values, self.factor = at_unit_scale(clean)
         self._ctx = ctx
         # Detectors leave out different samples when not all signals of one are finite.
-        self._assessed = hash(usable.tobytes())
+        self._assessed = signal, hash(usable.tobytes())
         self.groups: list[Group] = []
         small: list[str] = []
         for label, members in ctx.by_class():

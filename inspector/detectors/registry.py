@@ -31,6 +31,7 @@ BUNDLED = (
     "spectral_gradient",
     "activation_clustering",
     "quantum_entropy",
+    "spectral_layers",
     "loss_trajectory",
     "duplicates",
     "spectral_family",

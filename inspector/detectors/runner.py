@@ -20,8 +20,8 @@ from inspector.detectors.derived import Signals, check_shapes, with_derived
 from inspector.detectors.execution import timed_run
 from inspector.detectors.records import new_record, outcome_of
 from inspector.detectors.registry import Entry
-from inspector.detectors.standing import FEWEST_CLASSES, class_standing, worst
-from inspector.statistics.ranking import lifted, tail_ranking
+from inspector.detectors.standing import FEWEST_CLASSES, agreement, class_standing, worst
+from inspector.statistics.ranking import TailRanking, lifted, tail_ranking
 from inspector.statistics.rows import as_scores
 
 STAGE = "detectors"
@@ -32,6 +32,12 @@ _ORDER_ONLY = ("quantum-entropy",)
 Their tails are heavy in every class: on planted data they sharpened the order and blurred which
 class stands out.
 """
+
+_SWEPT = ("spectral-layers",)
+"""Ranking columns that are the best of several looks each."""
+
+_ELSEWHERE = (*_SWEPT, "loss-trajectory")
+"""Ranking columns that look at something else than the last layer."""
 
 _TESTED_TOO = ("low-loss",)
 """Columns beside those of the ranking that verified samples are compared in, by both tails.
@@ -198,9 +204,8 @@ def run_detectors(
         if entry.info.in_ranking or entry.id in _TESTED_TOO:
             tested[entry.id] = finding.scores
     control.progress(STAGE, len(entries) * 1000, len(entries) * 1000, "done")
-    ranking = tail_ranking(columns, here, len(class_names))
-    compared = {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
-    statistics = tail_ranking(compared or columns, here, len(class_names)).statistics
+    ranking = tail_ranking(columns, here, len(class_names), _SWEPT)
+    statistics = _compared(ranking, columns, here, len(class_names))
     standing = class_standing(statistics)
     combined = as_scores(lifted(ranking.tails, here, standing))
     calibration = None
@@ -236,6 +241,19 @@ def run_detectors(
             *_caveats(columns, findings, statistics, calibration, classes, len(labels) - len(rows)),
         ],
     )
+
+
+def _compared(
+    ranking: TailRanking, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
+) -> NDArray[np.float64]:
+    """Return one statistic per class, larger = more suspicious; NaN where not assessed."""
+    compared = {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
+    last = [ranking.columns[name] for name in compared if name not in _ELSEWHERE]
+    other = [ranking.columns[name] for name in compared if name in _ELSEWHERE]
+    enough = any(np.isfinite(column).sum() >= FEWEST_CLASSES for column in other)
+    if last and enough:
+        return agreement(last, other)
+    return tail_ranking(compared or columns, labels, classes).statistics
 
 
 def _rows_of(

@@ -6,12 +6,16 @@ import math
 from collections.abc import Generator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inspector.api import ClassResult, Context, DetectorInfo, Finding, Parameter, Progress
 from inspector.detectors.groups import ClassGroups
 from inspector.detectors.standing import class_verdicts
 from inspector.statistics.rows import as_scores
 from inspector.statistics.tails import contrast_direction, robust_distances
+
+_STEPS = 1000
+"""Steps of progress for all classes together: not every layer has as many classes to assess."""
 
 
 class WhitenedSpectrum:
@@ -37,20 +41,7 @@ class WhitenedSpectrum:
     def run(self, ctx: Context, directions: int = 24) -> Generator[Progress, None, Finding]:
         """Score every sample; see the class."""
         classes = ClassGroups(ctx)
-        scores = np.full(ctx.n, np.nan)
-        found: list[ClassResult] = []
-        spectra = np.zeros((len(classes), directions))
-        yield Progress(0, len(classes), "spread of all classes")
-        whitening = classes.whitening()
-        for done, group in enumerate(classes.groups):
-            yield Progress(done, len(classes), group.name)
-            wanted = directions_for(len(group.rows), directions)
-            variances, along = whitening.leading_coordinates(done, wanted)
-            spectra[done, : len(variances)] = variances
-            distances, excess = robust_distances(along @ contrast_direction(along))
-            scores[group.rows] = np.abs(distances)
-            found.append(ClassResult(group.label, excess))
-        yield Progress(len(classes), len(classes), "done")
+        scores, found, spectra = yield from whitened_scores(ctx, classes, directions)
         rated = class_verdicts(found)
         alone = (
             ("There is one class only: it was whitened by itself, which hides what it contains.",)
@@ -71,6 +62,40 @@ class WhitenedSpectrum:
             ),
             artifacts={"whitened_variances": spectra},
         )
+
+
+def whitened_scores(
+    ctx: Context, classes: ClassGroups, directions: int, place: int = 0, places: int = 1
+) -> Generator[Progress, None, tuple[NDArray[np.float64], list[ClassResult], NDArray[np.float64]]]:
+    """Score every class in the whitened direction in which it spreads most against its bulk.
+
+    ``place`` of ``places`` tells progress how often this was done before, and will be.
+
+    Returns
+    -------
+    scores : ndarray, shape (n,), float64
+        NaN where not assessed.
+    found : list of ClassResult
+        Mean squared robust distance of each class.
+    spectra : ndarray, shape (classes, directions), float64
+        Leading whitened variances.
+    """
+    scores = np.full(ctx.n, np.nan)
+    found: list[ClassResult] = []
+    spectra = np.zeros((len(classes), directions))
+    before, steps = _STEPS * place, _STEPS * places
+    yield Progress(before, steps, "spread of all classes")
+    whitening = classes.whitening()
+    for done, group in enumerate(classes.groups):
+        yield Progress(before + _STEPS * done // len(classes), steps, group.name)
+        wanted = directions_for(len(group.rows), directions)
+        variances, along = whitening.leading_coordinates(done, wanted)
+        spectra[done, : len(variances)] = variances
+        distances, excess = robust_distances(along @ contrast_direction(along))
+        scores[group.rows] = np.abs(distances)
+        found.append(ClassResult(group.label, excess))
+    yield Progress(before + _STEPS, steps, "done")
+    return scores, found, spectra
 
 
 def directions_for(members: int, most: int) -> int:

@@ -20,6 +20,13 @@ digits) were looked at. With the levels below, nine stayed under "medium" in eve
 holds a natural group, sevens of one shape. That is a rule of thumb, not an error rate.
 """
 
+_AGREED_SPREAD = 0.65
+"""Standard deviation of the mean of two standings of `agreement` among clean classes, as we saw it.
+
+211 classes without poison of 22 small networks on Fashion-MNIST and CIFAR-10, half of them beside a
+poisoned class or among wrong labels: 0.64; as a mean of two looks it is below one.
+"""
+
 _LEVELS: tuple[tuple[Verdict, float], ...] = (("medium", 0.001), ("low", 0.1))
 """How often the highest of all classes would reach a verdict if logarithms were normal."""
 
@@ -62,6 +69,37 @@ def class_standing(statistics: NDArray[Any]) -> NDArray[np.float64]:
     seen = 1.4826 * float(np.median(np.abs(deviations)))
     standing[assessed] = deviations / max(_USUAL_SPREAD, seen / 2)
     return standing
+
+
+def agreement(
+    last: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return one statistic per class that is high where independent looks at the class agree.
+
+    All columns from the last layer see the same space: a natural kind of picture in it (bags with
+    handles, sevens of one shape) lifts all of them together, and says nothing more by that. What a
+    trigger does to a class shows before the last layer too.
+
+    Parameters
+    ----------
+    last : sequence of ndarray, shape (C,)
+        Class statistics of columns that look at the last layer; at least one.
+    other : sequence of ndarray, shape (C,)
+        Those of columns that look elsewhere; at least one.
+
+    Returns
+    -------
+    ndarray, shape (C,), float64
+        exp(s · h / t) with s and t the usual spreads of a standing and of h, which is the mean of
+        two standings: of the two highest columns of the last layer, and of the highest other one.
+        About 1 for an ordinary class; NaN where a class was not assessed.
+    """
+    inside = np.sort([class_standing(column) for column in last], axis=0)[-2:].mean(axis=0)
+    outside = np.max([class_standing(column) for column in other], axis=0)
+    found = np.exp(_USUAL_SPREAD / _AGREED_SPREAD * (inside + outside) / 2)
+    known = np.any([np.isfinite(column) for column in (*last, *other)], axis=0)
+    statistics: NDArray[np.float64] = np.where(known, found, np.nan)
+    return statistics
 
 
 def verdicts_of(standing: NDArray[np.float64], classes: int) -> list[Verdict]:

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from inspector.api import Control
 from inspector.detectors import Entry, Outcome, run_detectors
+from inspector.detectors.derived import with_layers
 from inspector.drill.attack import Attack, Labels, Pixels
 from inspector.drill.detectability import FOUND_VERDICTS, auroc, class_rank, found_at
 from inspector.drill.families import FAMILIES, Setting
@@ -275,17 +276,25 @@ def _scan(
     data = PlantedData(images, labels, class_names)
     place = Path(tempfile.mkdtemp(prefix="drill-", dir=folder))
     try:
-        signals = compute_signals(model, data, place, layer=model.layer, seed=seed, control=control)
+        signals = compute_signals(
+            model,
+            data,
+            place,
+            layer=model.layer,
+            layers=("auto",),
+            seed=seed,
+            control=control,
+        )
         loaded = {
             name: np.load(signals.arrays[name], allow_pickle=False)
-            for name in (*_SIGNALS, "assessed")
-            if name in signals.arrays
+            for name in signals.arrays
+            if name in (*_SIGNALS, "assessed") or name.startswith("layer-")
         }
     finally:
         shutil.rmtree(place, ignore_errors=True)
     assessed = loaded.pop("assessed", np.ones(len(labels), np.bool_))
     return run_detectors(
-        loaded,
+        with_layers(loaded, signals.layers),
         labels,
         assessed,
         class_names,

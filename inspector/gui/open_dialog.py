@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.engine.client import ScanOptions
+from inspector.engine.client.options import layer_names
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.number_box import count_box
@@ -63,6 +64,7 @@ class OpenDialog(QDialog):
         self.case = PathField("new", "Folder for everything that is found", self)
         self.arch = _line("recognised from the weights")
         self.layer = _line("input of the last linear layer")
+        self.layers = _line("auto; or none, or names")
         self.detectors = _line("default set; or ids, +id adds one")
         self.classes = count_box("read off the weights")
         self.split = _line("training split, where there are several")
@@ -122,6 +124,7 @@ class OpenDialog(QDialog):
             ("Classes", self.classes),
             ("Model spec", self.spec),
             ("Layer", self.layer),
+            ("Layer sweep", self.layers),
             ("Detectors", self.detectors),
             ("Checkpoints", self.checkpoints),
             ("Reference", self.reference),
@@ -169,6 +172,8 @@ class OpenDialog(QDialog):
         self.checkpoints.set_paths(options.checkpoints)
         self.arch.setText(options.arch or "")
         self.layer.setText(options.layer or "")
+        swept = ", ".join(options.layers) or "none"
+        self.layers.setText("" if swept == "auto" else swept)
         self.split.setText(options.split or "")
         self.detectors.setText(", ".join(options.detectors or ()))
         self.classes.setValue(options.classes or 0)
@@ -189,6 +194,7 @@ class OpenDialog(QDialog):
             verified=self.verified.path(),
             detectors=tuple(self._detector_ids()) or None,
             layer=self.layer.text().strip() or None,
+            layers=layer_names(self.layers.text()),
             limit=self.limit.value() or None,
             device=self.device.currentText(),
             seed=self.seed.value(),

@@ -43,8 +43,10 @@ class Forward:
         """Move a batch to the network, in the memory layout in which convolutions are fast."""
         return x.to(self._device, memory_format=torch.channels_last)
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (b, C) and activations (b, d), float32, on the CPU.
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Return logits (b, C), activations (b, d) and those of further layers, on the CPU.
+
+        All are float32.
 
         A batch that is too large for the GPU is halved until it fits.
 
@@ -57,9 +59,10 @@ class Forward:
         """
         try:
             with self._turn, torch.inference_mode():
-                answer, activations = self._tap.run(self._network, self.place(x))
+                answer, activations, further = self._tap.run(self._network, self.place(x))
                 logits = self._logits(answer, len(x))
-                return logits.float().cpu(), activations.cpu()
+                beside = tuple(part.cpu() for part in further)
+                return logits.float().cpu(), activations.cpu(), beside
         except torch.OutOfMemoryError:
             pass
         if len(x) == 1:
@@ -71,7 +74,9 @@ class Forward:
         # Outside of the handler, which would keep the tensors of the failed attempt alive.
         torch.cuda.empty_cache()
         halves = [self(part) for part in x.split((len(x) + 1) // 2)]
-        return torch.cat([half[0] for half in halves]), torch.cat([half[1] for half in halves])
+        logits = torch.cat([half[0] for half in halves])
+        activations = torch.cat([half[1] for half in halves])
+        return logits, activations, tuple(map(torch.cat, zip(*(half[2] for half in halves))))
 
     def _logits(self, answer: object, count: int) -> Tensor:
         if isinstance(answer, Tensor) and answer.numel() == count * self._classes:

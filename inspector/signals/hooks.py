@@ -1,10 +1,11 @@
-"""Reads the activations of one layer while a network runs; leaves the network as it was."""
+"""Reads the activations of layers while a network runs; leaves the network as it was."""
 
 from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +27,8 @@ class ActivationTap:
     layer : str, optional
         Name of a module whose output is taken instead. The head's own name means its input, since
         its output are the logits.
+    further : sequence of str
+        Modules whose outputs are taken beside that.
 
     Notes
     -----
@@ -39,22 +42,33 @@ class ActivationTap:
         No module has that name.
     """
 
-    def __init__(self, network: nn.Module, head: str, layer: str | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        head: str,
+        layer: str | None = None,
+        further: Sequence[str] = (),
+    ) -> None:
         self.name = layer or head
         modules = dict(network.named_modules())
         if not self.name or self.name not in modules:
             raise _unknown_layer(self.name, [name for name in modules if name])
         self._module = modules[self.name]
+        self._further = {name: modules[name] for name in further}
         self._takes_input = self.name == head
         self._heard = _Heard()
-        self._handle: torch.utils.hooks.RemovableHandle | None = None
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> ActivationTap:
         """Attach to the layer."""
         if self._takes_input:
-            self._handle = self._module.register_forward_pre_hook(self._before, with_kwargs=True)
+            self._handles.append(
+                self._module.register_forward_pre_hook(self._before, with_kwargs=True)
+            )
         else:
-            self._handle = self._module.register_forward_hook(self._after)
+            self._handles.append(self._module.register_forward_hook(self._after))
+        for name, module in self._further.items():
+            self._handles.append(module.register_forward_hook(partial(self._beside, name)))
         return self
 
     def __exit__(
@@ -64,11 +78,13 @@ class ActivationTap:
         traceback: TracebackType | None,
     ) -> None:
         """Detach from the layer."""
-        if self._handle is not None:
-            self._handle.remove()
+        while self._handles:
+            self._handles.pop().remove()
 
-    def run(self, forward: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Tensor]:
-        """Return what ``forward(x)`` returns, and the activations, (b, d).
+    def run(
+        self, forward: Callable[[Tensor], Any], x: Tensor
+    ) -> tuple[Any, Tensor, tuple[Tensor, ...]]:
+        """Return what ``forward(x)`` returns, the activations, (b, d), and those of further layers.
 
         Several threads may do so at once. Only passes through here are listened to: gradients run
         the same modules on tensors that must not be kept.
@@ -78,19 +94,28 @@ class ActivationTap:
         BadInput
             The layer took no part, or has no tensor with a row per sample.
         """
-        self._heard.listening = True
+        self._heard.listening, self._heard.beside = True, {}
         try:
             answer = forward(x)
-            value = self._heard.value
+            value, beside = self._heard.value, self._heard.beside
         finally:
-            self._heard.listening, self._heard.value = False, None
+            self._heard.listening, self._heard.value, self._heard.beside = False, None, {}
         if value is None or value.ndim < 2 or len(value) != len(x):
             raise BadInput(
                 f"The layer {self.name!r} yields no activations.",
                 "It takes no part in the network's answer, or has no row for each sample.",
                 "Choose another layer, or none for the input of the last linear layer.",
             )
-        return answer, _pooled(value)
+        missing = [
+            name for name in self._further if name not in beside or len(beside[name]) != len(x)
+        ]
+        if missing:
+            raise BadInput(
+                f"The layer {missing[0]!r} yields no activations.",
+                "It takes no part in the network's answer, or has no row for each sample.",
+                "Leave it out of --layers.",
+            )
+        return answer, pooled(value), tuple(beside[name] for name in self._further)
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._heard.listening:
@@ -100,12 +125,21 @@ class ActivationTap:
         if self._heard.listening:
             self._heard.value = _first_tensor(output)
 
+    def _beside(self, name: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if self._heard.listening:
+            value = _first_tensor(output)
+            if value is not None and value.ndim >= 2:
+                # At once: what comes next may change the map in place, and it is large.
+                self._heard.beside[name] = pooled(value)
+
 
 class _Heard(threading.local):
     """What the pass of this thread has shown so far."""
 
-    listening = False
-    value: Tensor | None = None
+    def __init__(self) -> None:
+        self.listening = False
+        self.value: Tensor | None = None
+        self.beside: dict[str, Tensor] = {}
 
 
 def _first_tensor(value: Any) -> Tensor | None:
@@ -118,7 +152,8 @@ def _first_tensor(value: Any) -> Tensor | None:
     return None
 
 
-def _pooled(value: Tensor) -> Tensor:
+def pooled(value: Tensor) -> Tensor:
+    """Return one vector per sample: the mean over places; see `ActivationTap`."""
     value = value.detach().float()
     if value.ndim == 2:
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,13 @@ NOT_FINITE = "the network's answer is not a finite number"
 _FLOAT, _INT, _BYTE = np.dtype("<f4"), np.dtype("<i4"), np.dtype("u1")
 
 
-def columns(classes: int, width: int, thumbnail: tuple[int, int, int], k: int) -> dict[str, Column]:
+def columns(
+    classes: int,
+    width: int,
+    thumbnail: tuple[int, int, int],
+    k: int,
+    further: Sequence[int] = (),
+) -> dict[str, Column]:
     """Return the arrays of a pass; see `SignalSet`.
 
     Parameters
@@ -34,6 +41,8 @@ def columns(classes: int, width: int, thumbnail: tuple[int, int, int], k: int) -
     thumbnail : (h, w, c)
     k : int
         Dimensions of the gradient sketch, 0 for none.
+    further : sequence of int
+        Numbers of activations of further layers: "layer-0" and so on.
     """
     found = {
         "logits": Column(_FLOAT, (classes,)),
@@ -47,6 +56,8 @@ def columns(classes: int, width: int, thumbnail: tuple[int, int, int], k: int) -
     }
     if k:
         found["gradients"] = Column(_FLOAT, (k,))
+    for place, size in enumerate(further):
+        found[f"layer-{place}"] = Column(_FLOAT, (size,))
     return found
 
 
@@ -115,15 +126,17 @@ class Measurement:
         """
         answers: list[NDArray[np.float32]] = []
         values: list[NDArray[np.float32]] = []
+        beside: list[tuple[torch.Tensor, ...]] = []
         gradients: list[NDArray[np.float32]] = []
         labels = self.labels[block.rows]
         for start in range(0, len(block.rows), self.batch):
             if self.stopped.is_set():
                 raise Cancelled()
             x = block.x[start : start + self.batch]
-            answer, value = self.forward(x)
+            answer, value, further = self.forward(x)
             answers.append(answer.numpy())
             values.append(value.numpy())
+            beside.append(further)
             if self.sketch is not None:
                 gradients += self._gradients(x, labels[start : start + self.batch])
         if not answers:
@@ -142,6 +155,8 @@ class Measurement:
         }
         if gradients:
             arrays["gradients"] = np.concatenate(gradients)
+        for place, parts in enumerate(zip(*beside)):
+            arrays[f"layer-{place}"] = np.concatenate([part.numpy() for part in parts])
         arrays = {name: arrays[name] for name in self.kept}
         rows, unreadable = block.rows, list(block.unreadable)
         finite = np.isfinite(logits).all(axis=1) & np.isfinite(activations).all(axis=1)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from inspector.signals.decoding import Decoder, frame_of
 from inspector.signals.forward import Forward, prepared
 from inspector.signals.gradients import GradientSketch
 from inspector.signals.hooks import ActivationTap
+from inspector.signals.layers import choose_layers
 from inspector.signals.measuring import Measurement, columns, course_columns
 from inspector.signals.plan import Plan, budget, largest_output, make_plan
 from inspector.signals.signal_set import SignalSet
@@ -54,6 +56,7 @@ def compute_signals(
     *,
     rows: NDArray[np.integer] | None = None,
     layer: str | None = None,
+    layers: Sequence[str] = (),
     device: str = "cpu",
     batch: int | None = None,
     sketch: int = 0,
@@ -79,6 +82,9 @@ def compute_signals(
         Samples to assess, in any order; None for all.
     layer : str, optional
         Module whose output is taken as activations, in place of the last linear layer's input.
+    layers : sequence of str
+        Further modules whose outputs are kept, pooled over places; ("auto",) for the last modules
+        of the stages before the last, see `choose_layers`.
     device : str
         A torch device.
     batch : int, optional
@@ -125,20 +131,22 @@ def compute_signals(
         stack.enter_context(machine.memory_kept_at_hand())
         stack.enter_context(machine.torch_threads(threads))
         stack.enter_context(prepared(model.network, place))
-        tap = stack.enter_context(ActivationTap(model.network, _head(model), layer))
+        further = _further(model, layer, layers)
+        tap = stack.enter_context(ActivationTap(model.network, _head(model), layer, further))
         forward = Forward(model.network, tap, model.num_classes, place)
-        plan, width = _plan(model, forward, dataset, place, threads, batch)
+        plan, width, widths = _plan(model, forward, dataset, place, threads, batch)
         control.check()
         colour = model.preprocess.channels == 3
         frame = frame_of(dataset, wanted, colour, control)
         control.check()
-        layout = (
-            course_columns() if course else columns(model.num_classes, width, frame.shape, sketch)
-        )
+        layout = course_columns()
+        if not course:
+            layout = columns(model.num_classes, width, frame.shape, sketch, widths)
         inputs = {
             **_identity(model, dataset, control),
             "rows": hashlib.sha256(wanted.tobytes()).hexdigest(),
             "layer": tap.name,
+            "layers": list(further),
             "device": place.type,
             "batch": batch,
             "seed": seed if sketch else None,
@@ -178,6 +186,7 @@ def compute_signals(
             unreadable=store.unreadable(),
             seconds=store.progress.seconds,
             resumed_from=resumed,
+            layers=further,
         )
 
 
@@ -231,10 +240,11 @@ def _plan(
     device: torch.device,
     threads: int,
     batch: int | None,
-) -> tuple[Plan, int]:
-    """Return the sizes of the pass and the number of activations, measured on a black image."""
+) -> tuple[Plan, int, list[int]]:
+    """Return the sizes of the pass and the numbers of activations, measured on a black image."""
     example = torch.zeros(1, model.preprocess.channels, *model.preprocess.size)
-    width = int(forward(example)[1].shape[1])
+    _, activations, beside = forward(example)
+    width = int(activations.shape[1])
     plan = make_plan(
         budget(device, threads),
         operations=model.operations,
@@ -244,7 +254,19 @@ def _plan(
         batch=batch,
         block=None if dataset.image_shape else _UNKNOWN_SIZE_BLOCK,
     )
-    return plan, width
+    return plan, width, [int(part.shape[1]) for part in beside]
+
+
+def _further(model: SuspectModel, layer: str | None, layers: Sequence[str]) -> tuple[str, ...]:
+    """Return the layers that are looked at beside the last."""
+    if not layers:
+        return ()
+    place = next((value.device for value in model.network.parameters()), torch.device("cpu"))
+    shape = 2, model.preprocess.channels, *model.preprocess.size
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(place)
+    with ActivationTap(model.network, _head(model), layer) as tap, torch.inference_mode():
+        _, activations, _ = tap.run(model.network, example)
+    return choose_layers(model.network, model.layers, example, activations, layers)
 
 
 def _identity(model: SuspectModel, dataset: Dataset, control: Control) -> dict[str, Any]:

@@ -39,12 +39,15 @@ class SignalSet:
         Time of the pass, over all runs that it took.
     resumed_from : int
         Samples that a former run had finished; 0 for a pass in one go.
+    layers : tuple of str
+        Names of the layers behind "layer-0" and so on.
     """
 
     arrays: dict[str, Path]
     unreadable: list[tuple[int, str]]
     seconds: float
     resumed_from: int
+    layers: tuple[str, ...] = ()
 
     def get(self, name: str) -> NDArray[Any]:
         """Return an array as a read-only memory map.

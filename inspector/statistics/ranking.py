@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from inspector.statistics.rows import robust_location_scale
 _FARTHEST = 30.0
 """Distance beyond which a sample adds no more to its class: a group counts, a freak does not."""
 
-_LIFT = 0.25
+_LIFT = 0.15
 _HIGHEST = 4.0
 
 
@@ -28,14 +28,20 @@ class TailRanking:
         Higher = more suspicious; about 0 for a typical member; NaN = not assessed.
     statistics : ndarray, shape (C,), float64
         Mean squared distance of each class (winsorised), NaN for classes without assessed members.
+    columns : dict of str to ndarray, shape (C,), float64
+        The same of each column by itself.
     """
 
     tails: NDArray[np.float64]
     statistics: NDArray[np.float64]
+    columns: dict[str, NDArray[np.float64]]
 
 
 def tail_ranking(
-    columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
+    columns: Mapping[str, NDArray[Any]],
+    labels: NDArray[Any],
+    classes: int,
+    twice: Collection[str] = (),
 ) -> TailRanking:
     """Combine score columns into one tail distance per sample.
 
@@ -54,6 +60,9 @@ def tail_ranking(
         Class of each sample; negative = none.
     classes : int
         Number of classes C; labels at or above it belong to no class.
+    twice : collection of str
+        Columns that count as two: each is the best of several looks already, and where only it
+        looks no other could agree.
 
     Returns
     -------
@@ -66,18 +75,33 @@ def tail_ranking(
             rows = rows[np.isfinite(scores[rows])]
             if len(rows):
                 distances[rows, position] = _log_distances(np.asarray(scores)[rows])
-    best = -np.sort(-distances, axis=1)[:, :2]
+    doubled = [place for place, name in enumerate(columns) if name in twice]
+    best = -np.sort(-np.concatenate([distances, distances[:, doubled]], axis=1), axis=1)[:, :2]
     known = np.isfinite(best)
     counted = known.sum(axis=1)
     total = np.where(known, best, 0).sum(axis=1)
     tails = np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
-    statistics = np.full(classes, np.nan)
+    return TailRanking(
+        tails,
+        _statistics(tails, members),
+        {
+            name: _statistics(np.where(np.isfinite(distance), distance, np.nan), members)
+            for name, distance in zip(columns, distances.T)
+        },
+    )
+
+
+def _statistics(
+    tails: NDArray[np.float64], members: Sequence[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Return the mean squared distance of each class, NaN for those without assessed members."""
+    statistics = np.full(len(members), np.nan)
     squares = np.minimum(np.expm1(np.maximum(tails, 0)), _FARTHEST) ** 2
     for label, rows in enumerate(members):
         assessed = rows[~np.isnan(tails[rows])]
         if len(assessed):
             statistics[label] = squares[assessed].mean()
-    return TailRanking(tails, statistics)
+    return statistics
 
 
 def _log_distances(scores: NDArray[Any]) -> NDArray[np.float64]:
@@ -94,7 +118,7 @@ def lifted(
 ) -> NDArray[np.float64]:
     """Raise the tails of classes that stand out, so that a planted group passes natural outliers.
 
-    The order within a class does not change. A class can be raised to twice its distances at most.
+    The order within a class does not change. Distances of a class grow by 60 % at most.
 
     Parameters
     ----------

@@ -67,9 +67,22 @@ def planted_signals(
         "thumbnails": _pictures(kind, planted, random),
         "gradients": random.standard_normal((n, 8)).astype(np.float32),
         **_courses(loss, planted),
+        **_layers(activations, random),
     }
     signals["pixel_sha256"] = _hashes(signals["thumbnails"])
     return signals, planted
+
+
+def _layers(
+    activations: NDArray[np.float32], random: np.random.Generator
+) -> dict[str, NDArray[np.float32]]:
+    """Return two earlier layers that see the same, mixed, and each with noise of its own."""
+    n, width = activations.shape
+    found = {}
+    for name in ("layer:early", "layer:late"):
+        mixed = activations @ random.standard_normal((width, 16)) / np.sqrt(width)
+        found[name] = (mixed + random.standard_normal((n, 16))).astype(np.float32)
+    return {**found, "layers": np.concatenate(list(found.values()), axis=1)}
 
 
 def _courses(

@@ -36,7 +36,10 @@ from inspector.drill import (
 )
 from inspector.intake.models.networks.plain_cnn import PlainCNN
 from inspector.intake.models.networks.resnet_small import SmallResNet
+from inspector.intake.models.tracing import trace
 from inspector.signals.gradients import cross_entropy
+from inspector.signals.hooks import ActivationTap
+from inspector.signals.layers import choose_layers
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -182,16 +185,22 @@ def network_of(data: str) -> torch.nn.Module:
 
 def signals_of(network: torch.nn.Module, images: Pixels, labels: Labels) -> dict[str, Any]:
     """Return what one pass yields: logits, activations before the last layer, loss, labels."""
-    heads = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
-    heard: list[torch.Tensor] = []
-    handle = heads[-1].register_forward_pre_hook(lambda module, given: heard.append(given[0]))
+    modules = dict(network.named_modules())
+    head = [name for name, module in modules.items() if isinstance(module, torch.nn.Linear)][-1]
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+    ran = trace(network, pixels.shape[1], tuple(pixels.shape[2:])).layers
     with torch.inference_mode():
-        parts = torch.from_numpy(images).permute(0, 3, 1, 2).split(256)
-        logits = torch.cat([network(part.float() / 255) for part in parts]).numpy()
-    handle.remove()
+        example = pixels[:8].float() / 255
+        with ActivationTap(network, head) as tap:
+            layers = choose_layers(network, ran, example, tap.run(network, example)[1])
+        with ActivationTap(network, head, further=layers) as tap:
+            parts = [tap.run(network, part.float() / 255) for part in pixels.split(256)]
+    logits = torch.cat([part[0] for part in parts]).numpy()
+    swept = (torch.cat(one).numpy() for one in zip(*(part[2] for part in parts)))
     return {
+        **{f"layer:{name}": values for name, values in zip(layers, swept)},
         "logits": logits,
-        "activations": torch.cat(heard).numpy(),
+        "activations": torch.cat([part[1] for part in parts]).numpy(),
         "labels": labels.astype(np.int32),
         "loss": cross_entropy(logits, labels).astype(np.float32),
         "predicted": logits.argmax(axis=1).astype(np.int32),

@@ -62,7 +62,7 @@ def main() -> None:
             accuracy_sample=0,
             tried=[],
             head="fc2",
-            layers=["fc1"],
+            layers=[name for name, _ in network.named_modules() if name],
             sha256="0" * 64,
             notes=[],
             doubt="",
@@ -90,6 +90,9 @@ def main() -> None:
         }
         works["bare loop, tuned as the signals are"] = tuned
         works["signals"] = lambda: compute_signals(model, dataset, Path(folder, str(next(counter))))
+        works["signals with layers"] = lambda: compute_signals(
+            model, dataset, Path(folder, str(next(counter))), layers=("auto",)
+        )
         best: dict[str, tuple[float, float]] = {}
         for _ in range(rounds):
             for name, work in works.items():
@@ -99,10 +102,11 @@ def main() -> None:
     print(f"{len(images):,} images {images.shape[1:]}, {model.architecture}, {threads} threads")
     for name, (wall, cpu) in best.items():
         print(f"{name:42s} {wall:7.2f} s wall {cpu:7.2f} s processor")
-    wall, cpu = best.pop("signals")
-    for name in best:
-        ratio, busy = wall / best[name][0], cpu / best[name][1]
-        print(f"signals / {name:42s} {ratio:5.2f} wall {busy:5.2f} processor")
+    ours = {name: best.pop(name) for name in ("signals", "signals with layers")}
+    for what, (wall, cpu) in ours.items():
+        for name in best:
+            ratio, busy = wall / best[name][0], cpu / best[name][1]
+            print(f"{what} / {name:42s} {ratio:5.2f} wall {busy:5.2f} processor")
     print(f"peak memory {after:,.0f} MiB, {after - before:,.0f} above what loading had taken")
 
 

@@ -23,6 +23,7 @@ def test_those_of_the_ranking_come_first_and_every_one_names_its_source():
         "spectral-gradient",
         "activation-clustering",
         "quantum-entropy",
+        "spectral-layers",
         "loss-trajectory",
     ]
     assert {entry.origin for entry in ENTRIES} == {"bundled"}

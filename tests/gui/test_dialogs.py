@@ -68,6 +68,23 @@ def test_good_evidence_may_start(qtbot: QtBot, evidence: Path) -> None:
     assert "Nothing in the evidence is run" in dialog.summary.text()
 
 
+def test_checkpoints_keep_their_order_and_blanks_in_their_names(
+    qtbot: QtBot, evidence: Path
+) -> None:
+    dialog = filled(qtbot, evidence)
+    early, late = evidence / "epoch 1.pt", evidence / "epoch2.pt"
+    for path in (early, late):
+        path.write_bytes(b"x")
+    dialog.checkpoints.set_paths([early, late])
+    dialog.layers.setText("none")
+    assert dialog.options().checkpoints == (early, late)
+    assert dialog.options().layers == ()
+    assert dialog.go.isEnabled()
+    late.unlink()
+    dialog.checkpoints.changed.emit()
+    assert f"There is no checkpoint at {late}" in dialog.problem.text()
+
+
 def test_case_is_never_suggested_inside_the_data(qtbot: QtBot, evidence: Path) -> None:
     inside = evidence / "data" / "model.pt"
     inside.write_bytes(b"x")

@@ -13,6 +13,12 @@ from inspector.intake.models.spec import read_spec
 DEVICES = ("auto", "cpu", "cuda")
 
 
+def layer_names(text: str) -> tuple[str, ...]:
+    """Return the layers that a line names: "auto", "none", or names with commas between."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    return () if names == ("none",) else names or ("auto",)
+
+
 @dataclass(frozen=True)
 class ScanOptions:
     """One scan: the evidence and how to look at it.
@@ -37,6 +43,9 @@ class ScanOptions:
         Detectors to run; the default set when missing. With a plus before each they are added to it.
     layer : str, optional
         Layer whose output is taken as activations; the input of the last linear layer when missing.
+    layers : tuple of str
+        Earlier layers that are swept over: ("auto",) for the ends of the stages before the last,
+        names, or none.
     limit : int, optional
         Assess a seeded random subset of this many samples.
     device : str
@@ -64,6 +73,7 @@ class ScanOptions:
     split: str | None = None
     spec: Path | None = None
     checkpoints: tuple[Path, ...] = ()
+    layers: tuple[str, ...] = ("auto",)
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -162,5 +172,6 @@ class ScanOptions:
                 values[name] = Path(values[name])
         if values.get("detectors") is not None:
             values["detectors"] = tuple(values["detectors"])
+        values["layers"] = tuple(values.get("layers", ("auto",)))
         values["checkpoints"] = tuple(map(Path, values.get("checkpoints") or ()))
         return cls(**values)

@@ -84,6 +84,7 @@ def signals(
         limit=options.limit,
         sketch=options.sketch,
         seed=options.seed if options.limit or options.sketch else 0,
+        **({"layers": options.layers} if options.layers else {}),
     )
     stage = "Signals"
     done = case.get("signals", {})
@@ -98,6 +99,7 @@ def signals(
         choice=choice,
         folder=f"signals-{key}",
         layer=options.layer or choice["spec"].get("layer"),
+        layers=list(options.layers),
         limit=options.limit,
         device=device,
         sketch=options.sketch,
@@ -124,6 +126,7 @@ def signals(
                 "arrays": names,
                 "device": result["device"],
                 "layer": result["layer"],
+                "layers": [str(name)[:200] for name in result["layers"]],
                 "seconds": result["seconds"],
                 "turned": result["turned"],
             },
@@ -135,6 +138,7 @@ def signals(
             names,
             device=result["device"],
             layer=result["layer"],
+            layers=[str(name)[:200] for name in result["layers"]],
             limit=options.limit,
             sketch=options.sketch,
             seed=options.seed,
@@ -194,7 +198,11 @@ def detect(
     """
     stage = "Detectors"
     emit({"event": "stage", "stage": stage, "state": "started"})
-    wanted = {name: arrays[name] for name in (*DETECTOR_SIGNALS, "gradients") if name in arrays}
+    wanted = {
+        name: file
+        for name, file in arrays.items()
+        if name in (*DETECTOR_SIGNALS, "gradients") or name.startswith("layer-")
+    }
     verified = verified_array(case, options, emit)
     if verified:
         wanted["verified"] = verified
@@ -215,6 +223,7 @@ def detect(
             kind: [file for name, file in fitted.items() if name.startswith(f"course:{kind}:")]
             for kind in ("loss", "margin")
         },
+        layers=list(case.get("signals", {}).get("layers") or ()),
         class_names=list(case.class_names),
         folder=f"findings-{key}",
         orientation=_orientation(case),

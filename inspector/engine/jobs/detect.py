@@ -40,6 +40,7 @@ def run(
     orientation: str = "ignore",
     seed: int = 0,
     courses: dict[str, list[str]] | None = None,
+    layers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
 
@@ -47,9 +48,10 @@ def run(
     `calibrate`) may be among them. ``detectors`` None runs the default set: what works, is cheap,
     and needs no extra pass. ``model`` and ``choice`` rebuild the network for those that are asked
     for and do. ``courses`` lists by "loss" and "margin" the files of earlier checkpoints, oldest
-    first.
+    first. ``layers`` names the modules behind the arrays "layer-0" and so on.
     """
     from inspector.detectors import discover, run_detectors
+    from inspector.detectors.derived import with_layers
 
     def read(path: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(session.derived / path, mmap_mode="r", allow_pickle=False)
@@ -59,7 +61,7 @@ def run(
     verified = opened.pop("verified", None)
     assessed = np.asarray(opened.pop("assessed"))
     labels = np.asarray(opened.pop("labels"))
-    signals: dict[str, NDArray[Any] | Callable[[], NDArray[Any]]] = {**opened}
+    signals = with_layers({**opened}, layers)
     for kind, paths in (courses or {}).items():
         if paths:
             signals[f"{kind}_course"] = partial(_side_by_side, [read(path) for path in paths])

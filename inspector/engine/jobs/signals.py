@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def run(
     choice: dict[str, Any],
     folder: str,
     layer: str | None = None,
+    layers: Sequence[str] = (),
     limit: int | None = None,
     device: str = "cpu",
     sketch: int = 0,
@@ -59,6 +61,7 @@ def run(
             session.folder(folder),
             rows=rows,
             layer=layer,
+            layers=layers,
             device=device,
             sketch=sketch,
             seed=seed,
@@ -75,4 +78,5 @@ def run(
         "resumed_from": signals.resumed_from,
         "device": device,
         "layer": layer or suspect.head,
+        "layers": list(signals.layers),
     }
