@@ -24,7 +24,9 @@ class RecordedEngine:
 
     made: list[RecordedEngine] = []
 
-    def __init__(self, derived: Path, on_event: Any, *, read: Any, cuda: bool = False) -> None:
+    def __init__(
+        self, derived: Path, on_event: Any, *, read: Any, cuda: bool = False, **more: Any
+    ) -> None:
         self.read, self.cuda, self.alive = tuple(read), cuda, True
         self.layers, self.missing = (["rlimits"], {"netns": "refused"})
         self.asked: list[tuple[str, dict[str, Any]]] = []
