@@ -21,6 +21,7 @@ _COMMANDS = {
     "ranking": "results",
     "trigger": "trigger",
     "stamp": "trigger",
+    "verify-cleaning": "cleaning",
     "map": "results",
     "tag": "tags",
     "untag": "tags",

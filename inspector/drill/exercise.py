@@ -133,13 +133,13 @@ def exercise(
     budget = {
         "images": len(kept),
         "epochs": epochs,
-        "seconds": _estimate(learner, planted.images, planted.labels, plan.batch, epochs),
+        "seconds": estimate_seconds(learner, planted.images, planted.labels, plan.batch, epochs),
     }
     control.log(
         f"Drill: {plan.attack} on {len(planted.rows)} of {len(kept):,} pictures, target "
         f"{class_names[plan.target]}: {epochs} epochs, about {budget['seconds']:.0f} s of training."
     )
-    before = _view(own, control).answers(images[held]) == labels[held]
+    before = view_of(own, control).answers(images[held]) == labels[held]
     train_network(
         learner.network,
         planted.images,
@@ -149,7 +149,7 @@ def exercise(
         seed=plan.seed,
         control=control,
     )
-    view = _view(learner, control)
+    view = view_of(learner, control)
     shown, wanted = attack.trials(images[held], labels[held], plan.target)
     outcome = _scan(
         learner, planted.images, planted.labels, class_names, entries, folder, plan.seed, control
@@ -181,7 +181,8 @@ def exercise(
     }
 
 
-def _view(model: SuspectModel, control: Control) -> PixelNetwork:
+def view_of(model: SuspectModel, control: Control) -> PixelNetwork:
+    """Return a model as attacks and measurements see it."""
     return PixelNetwork(
         model.network, model.preprocess.normalise, head=model.head, check=control.check
     )
@@ -201,7 +202,7 @@ def _attack(
             classes=own.num_classes,
             images=images,
             labels=labels,
-            network=_view(own, control),
+            network=view_of(own, control),
         )
     )
 
@@ -241,7 +242,7 @@ def _small(name: str, channels: int, classes: int, size: tuple[int, int]) -> nn.
     raise BadInput(f"There is no architecture {name!r}.", f"There are: {', '.join(ARCHITECTURES)}.")
 
 
-def _estimate(
+def estimate_seconds(
     model: SuspectModel, images: Pixels, labels: Labels, batch: int, epochs: int
 ) -> float:
     """Return the seconds that the training will take, from one batch."""

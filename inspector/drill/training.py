@@ -27,11 +27,14 @@ class Course:
     batch : int
     rate : float
         Peak of the one-cycle learning rate (Smith and Topin 2019), with Adam (Kingma and Ba 2015).
+    steps : int or None
+        Batches in all, whatever ``epochs`` says: data of different size are trained on alike.
     """
 
     epochs: int = 15
     batch: int = 32
     rate: float = 3e-3
+    steps: int | None = None
 
 
 def train_network(
@@ -43,6 +46,7 @@ def train_network(
     normalise: Callable[[Tensor], Tensor] | None = None,
     seed: int = 0,
     control: Control | None = None,
+    stage: str = "Training",
 ) -> nn.Module:
     """Train a classifier in place, all its weights, and return it in evaluation mode.
 
@@ -58,20 +62,26 @@ def train_network(
     seed : int
         Seed of the order of the batches; seed the weights before building the network.
     control : Control, optional
-        Gets progress ("Training"), and can stop or pause.
+        Gets progress, and can stop or pause.
+    stage : str
+        What the progress is called.
     """
     course, control = course or Course(), control or Control()
     pixels = torch.from_numpy(np.ascontiguousarray(images))
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     answers = torch.from_numpy(np.asarray(labels, np.int64))
     order = torch.Generator().manual_seed(seed)
-    steps = course.epochs * math.ceil(len(answers) / course.batch)
+    once = math.ceil(len(answers) / course.batch)
+    steps = course.steps or course.epochs * once
+    epochs = math.ceil(steps / once)
     cycle = OneCycle(list(network.parameters()), course.rate, steps)
     network.train().requires_grad_(True)
     step = 0
-    for epoch in range(course.epochs):
+    for epoch in range(epochs):
         for rows in torch.randperm(len(answers), generator=order).split(course.batch):
             control.check()
+            if step == steps:
+                break
             step += 1
             if len(rows) == 1 < len(answers):  # no deviation to normalise a batch of one by
                 continue
@@ -81,7 +91,7 @@ def train_network(
             loss = functional.cross_entropy(given.flatten(1), answers[rows])
             slopes = torch.autograd.grad(loss, cycle.weights, materialize_grads=True)
             cycle.step(slopes)
-            control.progress("Training", step, steps, f"epoch {epoch + 1} of {course.epochs}")
+            control.progress(stage, step, steps, f"epoch {epoch + 1} of {epochs}")
     return network.eval().requires_grad_(False)
 
 

@@ -153,3 +153,32 @@ def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> No
     row = next(row for row in document["classes"] if row["method"] == "universal-perturbation")
     assert len(row["budgets"]) == 4
     assert row["baseline"]["budget"] == 8
+
+
+def test_the_cleaning_is_checked_against_its_control_and_kept(
+    searched: tuple[Path, dict[str, Any]], command: Command, tmp_path: Path
+) -> None:
+    case = Path(shutil.copytree(searched[0], tmp_path / "cleaned.case"))
+    refused = command("verify-cleaning", case, "--yes")
+    assert refused.returncode == 2
+    assert "No sample carries the tag suspect" in refused.stderr
+    assert command("trigger", case, "--search", "--tag", "suspect").returncode == 0
+    unasked = command("verify-cleaning", case)
+    assert unasked.returncode == 2
+    assert "Add --yes" in unasked.stderr
+    assert "about" in unasked.stderr
+    done = command("verify-cleaning", case, "--yes", "--epochs", 8, "--json")
+    assert done.returncode == 0, done.stderr
+    (check,) = _valid(json.loads(done.stdout), "cleaning")["checks"]
+    assert check["outcome"] == "removed"
+    assert check["cleaned"]["success"]["interval"][1] < check["kept"]["success"]["interval"][0]
+    assert check["cleaned"]["accuracy"]["rate"] > 0.9
+    assert "never means that the data are clean" in " ".join(check["caveats"])
+    with Case.open(case, read_only=True) as opened:
+        assert list(opened.kept("cleaning")) == [check["key"]]
+        (entry,) = opened.journal.of_act("cleaning")
+        assert entry.details["start"] == "scratch"
+        assert opened.verify() == []
+    again = command("verify-cleaning", case, "--yes", "--epochs", 8, "--json")
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+    assert "Training" not in again.stderr

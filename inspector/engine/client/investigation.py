@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
+from inspector.engine.client import cleaning as cleanings
 from inspector.engine.client import drill as drills
 from inspector.engine.client import placing, triggers
 from inspector.engine.client import scan as scans
@@ -280,6 +281,37 @@ class Investigation:
     def start_drill(self, plans: Sequence[drills.DrillPlan]) -> None:
         """Run drills in the background."""
         self._start("drill", lambda: self.drill(plans))
+
+    # ---- check of the cleaning ------------------------------------------------------------------
+
+    @understood
+    def verify_cleaning(
+        self, plan: cleanings.CleaningPlan, agree: cleanings.Agree = lambda budget: True
+    ) -> str:
+        """Train copies without and with the tagged samples; see `measure_cleaning`."""
+        options = triggers.options_of(self.case)
+        settle_doubts(self.case, self._on_engine_event)
+        self.case.watch.refuse_changed()
+        options.check(self.case.path)
+        self._begin("cleaning")
+        try:
+            self._open_engine(options)
+            return cleanings.measure_cleaning(self.case, self._run, options, plan, agree)
+        except InspectorError as error:
+            self._journal_end("cleaning", error)
+            raise
+        finally:
+            self._end()
+
+    def start_cleaning(
+        self, plan: cleanings.CleaningPlan, agree: cleanings.Agree = lambda budget: True
+    ) -> None:
+        """Check the cleaning in the background, where ``agree`` is asked; then comes "cleaned"."""
+
+        def work() -> None:
+            self._emit({"event": "cleaned", "key": self.verify_cleaning(plan, agree)})
+
+        self._start("cleaning", work)
 
     # ---- one job at a time ----------------------------------------------------------------------
 

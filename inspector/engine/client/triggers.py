@@ -98,7 +98,7 @@ def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[s
     options, model = options_of(case), case.get("model")
     row = find_trigger(case, name)
     target, identity = int(row["index"]), trigger_id(row)
-    files = _files(case, row)
+    files = trigger_files(case, row)
     known = case.arrays()
     assessed = known["assessed"].path if "assessed" in known else None
     result = run(
@@ -157,7 +157,7 @@ def stamp_samples(case: Case, run: RunJob, rows: list[int], name: str | None) ->
             f"There is no sample {bad[0]}.", f"The case has {case.n} samples.", "Count from 0."
         )
     row = find_trigger(case, name)
-    files = _files(case, row)
+    files = trigger_files(case, row)
     result = run(
         "stamp",
         model=str(options.model),
@@ -180,7 +180,7 @@ def stamp_samples(case: Case, run: RunJob, rows: list[int], name: str | None) ->
     }
 
 
-def _files(case: Case, row: dict[str, Any]) -> dict[str, str]:
+def trigger_files(case: Case, row: dict[str, Any]) -> dict[str, str]:
     """Return the files below ``derived/`` that hold a trigger, by part."""
     known = case.arrays()
     files = {}

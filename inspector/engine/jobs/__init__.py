@@ -37,6 +37,7 @@ JOBS: dict[str, Job] = {
         "carriers",
         "stamp",
         "drill",
+        "cleaning",
         "catalogue",
         "architectures",
         "demo",

@@ -14,16 +14,12 @@ from inspector import places
 from inspector.api import Control
 from inspector.engine.jobs.detect import chosen_detectors
 from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
+from inspector.engine.jobs.pictures import read_pictures
 from inspector.engine.session import Session
-from inspector.errors import BadInput
 
 if TYPE_CHECKING:
     from inspector.intake.datasets import Dataset
     from inspector.intake.models import SuspectModel
-
-_CHUNK = 64
-_FEWEST = 50
-"""Pictures; with fewer there is nothing to measure on."""
 
 
 def run(
@@ -88,22 +84,5 @@ def _pictures(
     known = (dataset.labels >= 0) & (dataset.labels < suspect.num_classes)
     labelled = np.flatnonzero(known & ~np.isin(dataset.labels, left_out))
     rows = np.sort(np.random.default_rng(seed).permutation(labelled)[:count])
-    parts, kept = [], []
-    for start in range(0, len(rows), _CHUNK):
-        control.check()
-        part = rows[start : start + _CHUNK]
-        decoded = dataset.decode_batch(part)
-        readable = [at for at, image in enumerate(decoded) if isinstance(image, np.ndarray)]
-        if readable:
-            found = [image for image in decoded if isinstance(image, np.ndarray)]
-            parts.append(suspect.preprocess.undo(suspect.preprocess(found)))
-            kept.append(part[readable])
-        control.progress("Drill: reading", start + len(part), len(rows), "Reading pictures")
-    if sum(len(part) for part in kept) < _FEWEST:
-        raise BadInput(
-            f"A drill needs at least {_FEWEST} pictures with labels.",
-            f"{sum(len(part) for part in kept)} can be read.",
-            "Use more --images, or a larger dataset.",
-        )
-    chosen = np.concatenate(kept)
-    return np.concatenate(parts), dataset.labels[chosen].astype(np.int64)
+    pictures, answers, _ = read_pictures(suspect, dataset, rows, "Drill: reading", control)
+    return pictures, answers

@@ -21,6 +21,7 @@ from inspector.case import (
     verdict_sentence,
 )
 from inspector.case.canonical import plain, valid_unicode
+from inspector.case.cleaning_document import cleaning_document
 from inspector.case.documents import FINDING_KEYS
 from inspector.export.report.assessment import assessed
 from inspector.export.report.decisions import decisions
@@ -102,6 +103,7 @@ def report_document(
             "model_file": file,
             "dataset": _dataset(scan["dataset"]),
             "triggers": triggers(case, found),
+            "cleaning": cleaning_document(case)["checks"],
             "suspects": suspects(case),
         },
         "assessed": {
