@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 import traceback
@@ -14,6 +15,9 @@ from inspector.engine.protocol import ProtocolError, decode_command, encode
 from inspector.errors import Cancelled, InspectorError
 
 Job = Callable[..., dict[str, Any]]
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors of the disk, not of what a job asked of it."""
 
 
 class Runner:
@@ -103,15 +107,23 @@ class Runner:
                 )
                 self.send({"event": "failed", "id": number, **refusal.as_message()})
             except Exception as error:
-                # A defect of ours or of a library: the person gets one line, the details on demand.
-                refusal = InspectorError(
-                    f"The engine failed during {name}: {type(error).__name__}: {str(error)[:300]}",
-                    "This is not an expected refusal.",
-                    "Details are in the log; please report them.",
-                )
-                detail = traceback.format_exc()[-8000:]
-                self.send(
-                    {"event": "failed", "id": number, "detail": detail, **refusal.as_message()}
-                )
+                self.send({"event": "failed", "id": number, **_explained(name, error)})
             finally:
                 self._controls.pop(number, None)
+
+
+def _explained(job: str, error: Exception) -> dict[str, Any]:
+    """Put into words what no job expected."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return InspectorError(
+            f"The disk refused the engine during {job}.",
+            f"{error.strerror or error}.",
+            "Free space or mend the disk, then run the same command again: finished parts are kept.",
+        ).as_message()
+    # A defect of ours or of a library: the person gets one line, the details on demand.
+    refusal = InspectorError(
+        f"The engine failed during {job}: {type(error).__name__}: {str(error)[:300]}",
+        "This is not an expected refusal.",
+        "Details are in the log; please report them.",
+    )
+    return {"detail": traceback.format_exc()[-8000:], **refusal.as_message()}

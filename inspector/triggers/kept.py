@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from inspector.errors import InspectorError
 from inspector.triggers.result import HISTORY, TriggerResult
 
 _PICTURES = ("mask", "pattern", "delta", "history")
 
 
 def keep_result(folder: Path, result: TriggerResult) -> None:
-    """Write a result: arrays first, the description last and whole, so that it vouches for them."""
+    """Write a result: arrays first, the description last and whole, so that it vouches for them.
+
+    Raises
+    ------
+    InspectorError
+        The disk is full or refuses.
+    """
     stem = f"{result.class_index}-{result.method}"
-    for name in _PICTURES:
-        values = getattr(result, name)
-        if values is not None:
-            np.save(folder / f"{stem}-{name}.kept.npy", values, allow_pickle=False)
     plain: dict[str, Any] = {
         "status": result.status,
         "reached": result.reached,
@@ -40,11 +43,23 @@ def keep_result(folder: Path, result: TriggerResult) -> None:
     }
     path = folder / f"{stem}.kept.json"
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(plain, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        for name in _PICTURES:
+            values = getattr(result, name)
+            if values is not None:
+                np.save(folder / f"{stem}-{name}.kept.npy", values, allow_pickle=False)
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(plain, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InspectorError(
+            f"The trigger of class {result.class_index} could not be written to the case.",
+            f"{error.strerror or error}.",
+            "Free space, then run the same command again: finished classes are kept.",
+        ) from None
 
 
 def kept_result(folder: Path, class_index: int, method: str) -> TriggerResult | None:

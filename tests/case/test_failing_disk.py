@@ -222,6 +222,98 @@ _WINDOW = """
 """
 
 
+_ENGINE = """
+    import threading
+    from inspector.engine.jobs import JOBS
+    from inspector.engine.protocol import encode
+    from inspector.engine.runner import Runner
+    from inspector.engine.session import Session
+    from inspector.signals.store import Column, Progress, SignalStore
+    from inspector.triggers.kept import keep_result, kept_result
+    from inspector.triggers.result import TriggerResult
+
+    values = np.arange(90, dtype=np.float32).reshape(30, 3) % 7
+
+    def passing(session, control, *, folder):
+        # One pass over the samples, ten at a time, as the signals are written.
+        rows = np.arange(30, dtype=np.int64)
+        place, column = session.folder(folder), Column(np.dtype(np.float32), (3,))
+        with SignalStore(place, {"activations": column}, 30, {}, Progress(10, 10)) as store:
+            try:
+                while (start := store.progress.done) < 30:
+                    some = rows[start:start + 10]
+                    store.write(some, {"activations": values[some]})
+                    store.mark(start + 10, 1.0)
+            except OSError as error:
+                raise store.refused(error) from None
+        return {}
+
+    def searching(session, control, *, folder):
+        place = session.folder(folder)
+        mask, pattern = np.ones((4, 4), np.float32), np.full((4, 4, 3), 9, np.uint8)
+        for label in range(2):
+            if kept_result(place, label, "made") is None:
+                keep_result(place, TriggerResult(label, "made", "done", mask, pattern))
+        assert all((kept_result(place, label, "made").pattern == 9).all() for label in range(2))
+        return {}
+
+    def running_over(session, control, *, folder):
+        # A job that does not look at what the disk says.
+        with (session.folder(folder) / "left").open("wb") as file:
+            file.write(b"x")
+        return {}
+
+    jobs = {"pass": passing, "map": JOBS["pca"], "search": searching, "drill": running_over}
+    derived = folder
+    session = Session(derived)
+    (derived / "made").mkdir()
+    np.save(derived / "made" / "activations.npy", values)
+    np.save(derived / "made" / "assessed.npy", np.ones(30, bool))
+    arrays = {name: f"made/{name}.npy" for name in ("activations", "assessed")}
+    down, commands = os.pipe()
+    events, up = os.pipe()
+    runner = Runner(jobs, session, os.fdopen(down, "rb"), os.fdopen(up, "wb"))
+    threading.Thread(target=runner.listen, daemon=True).start()
+    commands, events = os.fdopen(commands, "wb"), os.fdopen(events, "rb")
+    number = 0
+
+    def ask(job, **arguments):
+        global number
+        number += 1
+        commands.write(encode({"do": "run", "id": number, "job": job, "with": arguments}))
+        commands.flush()
+        while (event := json.loads(events.readline()))["event"] not in ("done", "failed"):
+            pass
+        return event
+
+    for job, more in (("pass", {}), ("map", {"arrays": arrays}), ("search", {}), ("drill", {})):
+        for way, (code, onwards) in enumerate(ways):
+            if job == "drill" and code == errno.EACCES:
+                continue  # Not the disk's word alone: told as what nobody expected.
+            n = 0
+            while True:
+                n += 1
+                disk.fail_at(n, code, onwards)
+                event = ask(job, folder=f"{job}-{way}", **more)
+                used = disk.calls()
+                disk.fail_at(0, 0, 0)
+                assert not list(derived.rglob(".pca*.partial")), (job, n, code)
+                assert not list(derived.rglob(".*kept*.partial")), (job, n, code)
+                if event["event"] == "done" and used < n:
+                    break
+                if event["event"] == "failed":
+                    assert os.strerror(code) in event["why"], event
+                    assert "run the same command again" in event["fix"], event
+                    assert "detail" not in event, event
+            said.append(n - 1)
+    for way in range(6):
+        assert np.array_equal(np.load(derived / f"pass-{way}" / "activations.npy"), values)
+        assert np.isfinite(np.load(derived / f"map-{way}" / "pca.npy")).all()
+    print(json.dumps(said), flush=True)
+    os._exit(0)  # The loop still listens.
+"""
+
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("cc")
@@ -291,6 +383,16 @@ def test_scanning_until_no_call_fails(library: Path, tmp_path: Path) -> None:
     folder.mkdir()
     counted = _run(library, _SCANNING, folder, folder)
     assert min(counted) >= 10
+
+
+def test_the_engines_own_writes_until_no_call_fails(library: Path, tmp_path: Path) -> None:
+    """Each failure is one clear line without a trace, and the same job again goes through."""
+    derived = tmp_path / "derived"
+    derived.mkdir()
+    counted = _run(library, _ENGINE, derived, derived)
+    assert min(counted) >= 1
+    # The pass writes blocks, marks them, and flushes data, progress and folder.
+    assert min(counted[:6]) >= 10
 
 
 def test_exporting_until_no_call_fails(library: Path, folder: Path, tmp_path: Path) -> None:
