@@ -147,8 +147,8 @@ _SCANNING = """
             if job == "signals":
                 return {"arrays": arrays(activations=np.ones((6, 3), np.float32), loss=ones,
                                          assessed=np.ones(6, bool)),
-                        "unreadable": [[3, "truncated"]], "device": "cpu", "layer": "fc", "turned": 0,
-                        "seconds": 0.1}
+                        "unreadable": [[3, "truncated"]], "device": "cpu", "layer": "fc",
+                        "layers": ["fc"], "turned": 0, "seconds": 0.1}
             if job == "detect":
                 return {"arrays": arrays(combined=ones, p_value=ones, score__spectral=ones),
                         "findings": {"spectral": {"verdict": "low", "version": "1",
