@@ -13,13 +13,13 @@ from inspector.engine.client import Engine
 from inspector.places import user_plugins
 
 
-def catalogue() -> list[dict[str, Any]]:
-    """Ask an engine for every detector: a plugin is code and is imported nowhere else."""
+def catalogue(kind: str = "detectors") -> list[dict[str, Any]]:
+    """Ask an engine for all "detectors" or "methods": a plugin is code, imported nowhere else."""
     with tempfile.TemporaryDirectory(prefix="inspector-") as folder:
         engine = Engine(Path(folder))
         engine.start()
         try:
-            rows: list[dict[str, Any]] = engine.wait(engine.submit("catalogue"))["detectors"]
+            rows: list[dict[str, Any]] = engine.wait(engine.submit("catalogue"))[kind]
         finally:
             engine.close()
     return rows

@@ -15,13 +15,48 @@ from inspector.case import Case, find_trigger, trigger_document, trigger_id, tri
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 from inspector.errors import BadInput
+from inspector.places import user_plugins
 
 SCREEN = ("universal-perturbation", "maximum-margin")
 """What ``--method screen`` stands for: cheap, all classes at once."""
 
 
+def _list_methods(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print every search and leave: a case is not needed for that."""
+    if not asked:
+        return
+    from inspector.cli.plugins import catalogue
+
+    rows = catalogue("methods")
+    if ctx.params.get("as_json"):
+        click.echo(json.dumps({"methods": rows}, indent=2, ensure_ascii=True, allow_nan=False))
+        ctx.exit()
+    for row in rows:
+        info = row["info"]
+        if row["status"] != "ready" or not info:
+            click.echo(f"{_line(row['id'])}  ({row['origin']})  BROKEN: {_line(row['cause'])}")
+            continue
+        source = f" {_line(info['reference'])}." if info["reference"] else ""
+        click.echo(f"{row['id']}  {info['version']}  ({row['origin']})  {_line(info['title'])}")
+        click.echo(f"    {_line(info['summary'])}{source}")
+    click.echo(f"Drop your own into {user_plugins() / 'triggers'}")
+    ctx.exit()
+
+
+def _line(text: object) -> str:
+    """Return what a plugin says as one line that a terminal shows as it is."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:300]
+
+
 @click.command("trigger")
 @CASE
+@click.option(
+    "--methods",
+    is_flag=True,
+    expose_value=False,
+    callback=_list_methods,
+    help="List every search, bundled or plugin, and stop; with --json as JSON. Needs no CASE.",
+)
 @click.option(
     "--method",
     "methods",
@@ -40,7 +75,7 @@ SCREEN = ("universal-perturbation", "maximum-margin")
 @click.option("--trigger", "name", help="Which trigger to search for, such as 8:neural-cleanse.")
 @click.option("--tag", help="Put this tag on the carriers.")
 @click.option("--propose", is_flag=True, help="Propose the carriers for the tag `suspect`.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, is_eager=True, help="One JSON document.")
 def trigger_command(
     case_path: Path,
     methods: str | None,

@@ -35,8 +35,8 @@ _LOOK = 100
 """Milliseconds between two looks whether the engine has answered."""
 
 
-def ask_engine() -> list[Row]:
-    """Return every detector that an engine finds.
+def ask_engine(kind: str = "detectors") -> list[Row]:
+    """Return every detector, or trigger search ("methods"), that an engine finds.
 
     An engine of its own: plugins are code, which the window never imports, and the engine of the
     open case may be busy for minutes.
@@ -53,11 +53,11 @@ def ask_engine() -> list[Row]:
             answer = engine.wait(engine.submit("catalogue"), timeout=120)
         except TimeoutError:
             raise InspectorError(
-                "The engine did not list its detectors within two minutes."
+                f"The engine did not list its {kind} within two minutes."
             ) from None
         finally:
             engine.close()
-    rows = answer.get("detectors")
+    rows = answer.get(kind)
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 

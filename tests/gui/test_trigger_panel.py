@@ -279,3 +279,32 @@ def test_an_added_trigger_is_added(panel: TriggerPanel) -> None:
     mixed = stamped(image, mask, pattern, delta)
     assert mixed[0, 0, 0] == 220
     assert mixed[3, 3, 0] == 255
+
+
+def test_plugins_are_listed_when_asked_for_and_a_broken_one_says_why(qtbot: QtBot) -> None:
+    from inspector.gui.trigger_methods import MethodBox
+
+    info = {"title": "My search", "summary": "Looks hard."}
+    rows = [
+        {"id": "mine", "info": info, "origin": "plugin folder", "status": "ready", "cause": ""},
+        {
+            "id": "bad",
+            "info": None,
+            "origin": "plugin folder",
+            "status": "broken",
+            "cause": "Oops.",
+        },
+    ]
+    box = MethodBox(ask=lambda: rows)
+    qtbot.addWidget(box)
+    box.choose("pixel")
+    box.setCurrentIndex(box.findData(""))
+    box.activated.emit(box.findData(""))
+    assert box.name == "pixel"
+    qtbot.waitUntil(lambda: box.findData("mine") >= 0, timeout=5000)
+    assert box.name == "pixel"
+    box.choose("mine")
+    assert (box.name, box.currentText()) == ("mine", "My search")
+    broken = box.findData("broken:bad")
+    assert box.itemData(broken, Qt.ItemDataRole.ToolTipRole) == "Oops."
+    assert not box.model().flags(box.model().index(broken, 0)) & Qt.ItemFlag.ItemIsEnabled

@@ -1,4 +1,4 @@
-"""List every detector, bundled or plugin, working or broken."""
+"""List every detector and trigger search, bundled or plugin, working or broken."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from inspector.engine.session import Session
 
 
 def run(session: Session, control: Control) -> dict[str, Any]:
-    """Return one row per detector: info, origin, state, cause, traceback and file hash."""
+    """Return one row per detector: info, origin, state, cause, traceback and file hash.
+
+    ``methods`` has one per trigger search: id, info, origin, hash, status and cause.
+    """
     from inspector.detectors import discover
+    from inspector.triggers.registry import discover_methods
 
     entries = discover([places.bundled_plugins(), places.user_plugins()])
     return {
@@ -28,5 +32,16 @@ def run(session: Session, control: Control) -> dict[str, Any]:
                 "traceback": entry.traceback,
             }
             for entry in entries
-        ]
+        ],
+        "methods": [
+            {
+                "id": found.id,
+                "info": asdict(found.info) if found.info else None,
+                "origin": found.origin,
+                "sha256": found.sha256,
+                "status": "ready" if found.factory else "broken",
+                "cause": found.cause,
+            }
+            for found in discover_methods([places.bundled_plugins(), places.user_plugins()])
+        ],
     }
