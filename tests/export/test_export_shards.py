@@ -338,3 +338,21 @@ def test_quarantine_holds_exactly_what_is_left_out(tmp_path: Path, form: str) ->
 
 def _split_of(form: str) -> str | None:
     return "train" if form == "arrow-splits" else None
+
+
+def test_names_that_lead_out_of_the_archive_do_not_go_into_a_cleaned_set(tmp_path: Path) -> None:
+    images, _ = samples(3, channels=3)
+    path = tmp_path / "train-0.tar"
+    with tarfile.open(path, "w") as archive:
+        for row, name in enumerate(("a", "../../b", "c")):
+            for extension, content in (("png", png(images[row])), ("cls", b"%d" % (row % 2))):
+                info = tarfile.TarInfo(f"{name}.{extension}")
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    dataset = open_dataset(path)
+    with pytest.raises(BadInput, match="named outside of their archive"):
+        export_here(dataset, [0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    export_here(dataset, [1], tmp_path / "out")
+    with tarfile.open(tmp_path / "out" / "train-0.tar") as written:
+        assert written.getnames() == ["a.png", "a.cls", "c.png", "c.cls"]

@@ -34,6 +34,7 @@ def write_webdataset(
     """
     stays = np.zeros(len(dataset), np.bool_)
     stays[kept] = True
+    _refuse_names_that_lead_out(dataset, kept)
     for number, shard in enumerate(dataset.shards):
         control.check()
         control.progress("export", number, len(dataset.shards), "writing shards")
@@ -53,6 +54,26 @@ def write_webdataset(
                 "Restore the data, or scan it again.",
             ) from None
     control.progress("export", len(dataset.shards), len(dataset.shards), "writing shards")
+
+
+def _refuse_names_that_lead_out(dataset: WebDataset, kept: NDArray[np.intp]) -> None:
+    """Put nothing into a cleaned set that unpacks outside of the folder it is unpacked in."""
+    odd = [
+        row
+        for row in kept.tolist()
+        if any(_leads_out(member.name) for _, member in dataset.samples[row].members)
+    ]
+    if odd:
+        raise BadInput(
+            f"{len(odd):,} of the samples to write are named outside of their archive, the first "
+            f"is {dataset.locator(odd[0])}.",
+            "Careless programs unpack such names over other files.",
+            "Leave them out: tag them.",
+        )
+
+
+def _leads_out(name: str) -> bool:
+    return name.startswith("/") or ".." in name.split("/")
 
 
 def _spans(sample: TarSample, stays: bool) -> Iterator[tuple[int, int]]:

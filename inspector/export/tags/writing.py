@@ -64,7 +64,7 @@ def _fiftyone(case: Case) -> bytes:
         label = _label(case, int(labels[row]))
         samples.append(
             {
-                "filepath": valid_unicode(str(root / uri)),
+                "filepath": valid_unicode(_place(root, uri)),
                 "tags": [valid_unicode(tag) for tag in tags],
                 "ground_truth": None
                 if label is None
@@ -83,6 +83,20 @@ def _fiftyone(case: Case) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
+def _place(root: Path, uri: str) -> str:
+    """Return where a sample lies; of a row whose path leads out of the data only where it stands.
+
+    FiftyOne opens what it is told: a manifest could have it show any file of the analyst's.
+    """
+    if not _is_inside(uri):
+        return f"{root}#{uri.replace('/', '%2F')}"
+    return str(root / uri)
+
+
+def _is_inside(uri: str) -> bool:
+    return not uri.startswith("/") and ".." not in uri.split("/")
+
+
 def _huggingface(case: Case) -> bytes:
     labels = np.asarray(case.array("labels")).tolist()
     # A place in an array is "file#row"; no loader knows it, the index does.
@@ -91,7 +105,8 @@ def _huggingface(case: Case) -> bytes:
     lines = []
     locators = case.samples.locators(range(case.n))
     for row, (uri, tags) in enumerate(zip(locators, case.tags.names(range(case.n)))):
-        place: dict[str, Any] = {"file_name": valid_unicode(uri)} if files else {"index": row}
+        named = files and _is_inside(uri)
+        place: dict[str, Any] = {"file_name": valid_unicode(uri)} if named else {"index": row}
         fields = {
             **place,
             "label": _label(case, labels[row]),

@@ -54,6 +54,8 @@ class TarSample:
         All of them by extension, the image and pickles included.
     problem : str
         Why it is ambiguous, or nothing.
+    seen : set of str
+        The extensions of its members.
     """
 
     key: str
@@ -61,6 +63,7 @@ class TarSample:
     extension: str = ""
     members: list[tuple[str, TarMember]] = field(default_factory=list)
     problem: str = ""
+    seen: set[str] = field(default_factory=set, repr=False)
 
 
 class WebDataset(EncodedImages):
@@ -294,8 +297,9 @@ def _shard(root: Path, name: str) -> tuple[list[TarSample], list[Any], int]:
 
 
 def _add(sample: TarSample, extension: str, member: TarMember) -> None:
-    if any(extension == other for other, _ in sample.members):
+    if extension in sample.seen:
         sample.problem = f"two members are named .{escape_name(extension)[:20]}"
+    sample.seen.add(extension)
     sample.members.append((extension, member))
     # seg.png, say, belongs to the sample and is not its image.
     if extension in IMAGES and sample.image is None:
