@@ -52,6 +52,7 @@ def _line(text: object) -> str:
 @CASE
 @click.option(
     "--methods",
+    "list_methods",
     is_flag=True,
     expose_value=False,
     callback=_list_methods,
