@@ -23,6 +23,7 @@ import inspector
 from inspector.case.canonical import plain, valid_unicode
 from inspector.case.evidence import Evidence
 from inspector.case.folder import Case
+from inspector.case.tracing import TRACE
 from inspector.case.trigger_choice import SEARCH
 from inspector.errors import CaseError
 
@@ -201,7 +202,7 @@ def _findings(case: Case, again: Case) -> list[Row]:
     rows = []
     for name, finding in case.findings().items():
         other = repeated.get(name)
-        if name == SEARCH and other is None:
+        if name in (SEARCH, TRACE) and other is None:
             continue  # said under what was not repeated
         if other is None:
             rows.append(Row(f"finding {name}", "same verdict", "not repeated", False))

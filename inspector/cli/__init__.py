@@ -22,6 +22,7 @@ _COMMANDS = {
     "trigger": "trigger",
     "stamp": "trigger",
     "verify-cleaning": "cleaning",
+    "trace": "trace",
     "map": "results",
     "tag": "tags",
     "untag": "tags",

@@ -23,6 +23,7 @@ from inspector.engine.client.process import Engine
 from inspector.engine.client.raised import raised_limits
 from inspector.engine.client.steps import RunJob, register
 from inspector.engine.client.taking_in import check_same_investigation
+from inspector.engine.client.tracing import check_incident, trace_answer
 from inspector.errors import Cancelled, InspectorError
 
 STAGES = {
@@ -208,14 +209,19 @@ class Investigation:
             "stamp", lambda run: triggers.stamp_samples(self.case, run, list(rows), trigger)
         )
 
-    def _on_triggers(self, job: str, work: Callable[[RunJob], dict[str, Any]]) -> dict[str, Any]:
+    def _on_triggers(
+        self,
+        job: str,
+        work: Callable[[RunJob], dict[str, Any]],
+        also: tuple[Path, ...] = (),
+    ) -> dict[str, Any]:
         options = triggers.options_of(self.case)
         settle_doubts(self.case, self._on_engine_event)
         self.case.watch.refuse_changed()
         options.check(self.case.path)
         self._begin(job)
         try:
-            self._open_engine(options)
+            self._open_engine(options, also)
             return work(self._run)
         except InspectorError as error:
             self._journal_end(job, error)
@@ -240,6 +246,26 @@ class Investigation:
             self._emit({"event": "stamped", **answers})
 
         self._start("stamp", work)
+
+    # ---- trace ----------------------------------------------------------------------------------
+
+    @understood
+    def trace(
+        self, *, index: int | None = None, image: Path | None = None, top: int = 50
+    ) -> dict[str, Any]:
+        """Trace one answer to training samples; see `tracing.trace_answer`."""
+        image = None if image is None else image.absolute()
+        check_incident(self.case, index, image)
+        also = () if image is None else (image,)
+        return self._on_triggers(
+            "trace",
+            lambda run: trace_answer(self.case, run, self._emit, index, image, top),
+            also,
+        )
+
+    def start_trace(self, index: int, top: int = 50) -> None:
+        """Trace the answer to a sample in the background."""
+        self._start("trace", lambda: self.trace(index=index, top=top))
 
     # ---- limits ---------------------------------------------------------------------------------
 
@@ -366,10 +392,11 @@ class Investigation:
         ]
         return rows
 
-    def _open_engine(self, options: ScanOptions) -> None:
-        """Start the strict engine that may read this evidence, unless the present one may."""
+    def _open_engine(self, options: ScanOptions, also: tuple[Path, ...] = ()) -> None:
+        """Start the strict engine that may read just this evidence, unless the present one does."""
         self._options = options
-        self._engine = self._opened(self._engine, readable(options, cuda=False), cuda=False)
+        read = (*readable(options, cuda=False), *also)
+        self._engine = self._opened(self._engine, read, cuda=False)
 
     def _opened(self, present: Engine | None, read: tuple[Path, ...], *, cuda: bool) -> Engine:
         limits = raised_limits(self.case)

@@ -10,6 +10,7 @@ from typing import Any
 
 from inspector.case import Case, trigger_id
 from inspector.case.repetition import compare, rerun_document
+from inspector.case.tracing import TRACE
 from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.audit import copy_audits
 from inspector.engine.client.checkpoints import CHECKPOINT
@@ -166,4 +167,6 @@ def _not_repeated(case: Case, again: Case) -> list[str]:
         left.append("search of the data: its trigger was not repeated")
     if case.has_array("map:umap") and not again.has_array("map:umap"):
         left.append("map: how it was placed was not recorded")
+    if TRACE in case.findings():
+        left.append("trace: `inspector trace` repeats it with the same seed")
     return left

@@ -36,6 +36,7 @@ JOBS: dict[str, Job] = {
         "limits",
         "carriers",
         "stamp",
+        "trace",
         "drill",
         "cleaning",
         "catalogue",
