@@ -62,7 +62,7 @@ def run(
     picture = dataset.decode(index) if index is not None else _picture(session, image, choice)
     x = suspect.preprocess([picture])
     with torch.inference_mode(), ActivationTap(suspect.network, suspect.head, layer) as tap:
-        given, activation = tap.run(suspect.network, x)
+        given, activation, *_ = tap.run(suspect.network, x)
     logits = given.float().reshape(1, -1).numpy()
     answer = int(logits.argmax())
     usable = np.asarray(loaded["assessed"], bool) & (labels >= 0) & (labels < logits.shape[1])
