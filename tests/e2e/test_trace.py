@@ -33,8 +33,8 @@ def test_a_picture_with_the_trigger_leads_to_planted_samples_and_unlearning_conf
     assert sum(hits) >= 18
     assert (found["outcome"], found["verdict"]) == ("confirmed", "medium")
     assert document(command("trace", case, "--json")) == found
-    said = command("history", case).stdout
-    assert "trace" in said
+    acts = json.loads(command("history", case, "--json").stdout)["entries"]
+    assert any(act["act"] == "run" and "incident" in json.dumps(act) for act in acts)
     refused = command("trace", case, "--image", demo / "none.png")
     assert refused.returncode != 0
     assert "There is no file" in refused.stderr
