@@ -49,7 +49,16 @@ FINDING_KEYS = (
 )
 """What documents and reports say of one detector's run."""
 
-_TRIGGER_MORE = ("held_out", "controls", "stability", "budgets", "budget", "margin", "notes")
+_TRIGGER_MORE = (
+    "held_out",
+    "controls",
+    "stability",
+    "budgets",
+    "budget",
+    "margin",
+    "source",
+    "notes",
+)
 """What a trigger's row has beyond the contract's first ten keys, where the search said it."""
 
 _UNIVERSAL = "universal-perturbation"

@@ -71,6 +71,11 @@ def _line(text: object) -> str:
     "--seeds", type=click.IntRange(1, 20), help="Search significant classes from so many seeds."
 )
 @click.option(
+    "--source",
+    help="Turn only pictures of this class (name or index), for backdoors that spare the others; "
+    "`each` tries every class in turn, which takes as many times as long.",
+)
+@click.option(
     "--search", is_flag=True, help="Search the data for carriers; reconstruct first if need be."
 )
 @click.option("--trigger", "name", help="Which trigger to search for, such as 8:neural-cleanse.")
@@ -84,6 +89,7 @@ def trigger_command(
     steps: int | None,
     data_limit: int | None,
     seeds: int | None,
+    source: str | None,
     search: bool,
     name: str | None,
     tag: str | None,
@@ -97,7 +103,7 @@ def trigger_command(
         "data_limit": data_limit,
         "seeds": seeds,
     }
-    settings = {key: value for key, value in asked.items() if value is not None}
+    settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not search and (name is not None or tag is not None or propose):
         raise BadInput(
             "Only a search of the data finds carriers.",
@@ -111,6 +117,8 @@ def trigger_command(
             known = ", ".join(kind.name for kind in case.tags.kinds)
             raise BadInput(f"There is no tag {tag[:60]!r}.", f"The case has: {known}.")
         wanted = _class_indices(case, classes)
+        if source is not None:
+            settings["source"] = _source(case, source)
         with investigating(case) as investigation:
             # A search of the data alone takes what was reconstructed before.
             if not search or settings or wanted is not None or not _pictured(case):
@@ -212,6 +220,19 @@ def _class_indices(case: Case, text: str | None) -> list[int] | None:
                 "Give names or indices.",
             )
     return found
+
+
+def _source(case: Case, text: str) -> int | str:
+    if text.strip() == "each" and "each" not in case.class_names:
+        return "each"
+    found = _class_indices(case, text) or []
+    if len(found) != 1:
+        raise BadInput(
+            f"{text[:60]!r} is not one class.",
+            "A source-specific search turns pictures of one class.",
+            "Give a name or an index, or `each` for all in turn.",
+        )
+    return found[0]
 
 
 @click.command("stamp")

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+_FEWEST = 16.0
+"""Pictures per pass that a network of moderate size gets, as long as a pass stays short."""
+
 
 class Workload(NamedTuple):
     """Portions of a search for one network on one device.
@@ -41,10 +44,11 @@ def plan_workload(network: nn.Module, example: torch.Tensor, batch: int) -> Work
     """
     each = max(multiplications(network, example), example.numel())
     # A core does some 1e10 multiplications a second, and a backward pass costs two forward ones. A
-    # small portion also stays in the cache, which halves the time of small networks; a very large
-    # network cannot go below one picture.
+    # small portion also stays in the cache, which halves the time of small networks. Fewer
+    # than some sixteen pictures cost a convolution of a few 1e7 multiplications a quarter more per
+    # picture; a very large network cannot go below one.
     speed = 1 if example.device.type == "cpu" else 100
-    portion = max(speed * 2e8 / each, min(4.0, speed * 2e9 / each), 1.0)
+    portion = max(speed * 2e8 / each, min(_FEWEST, speed * 2e9 / each), 1.0)
     together = speed * 2e9 / (each * batch)
     return Workload(int(portion), max(1, int(together)))
 

@@ -119,6 +119,7 @@ def test_stamped_examples_are_pictures_in_a_new_folder(
     ("arguments", "words"),
     [
         (("--method", "oracle"), "No trigger search is called 'oracle'"),
+        (("--source", "0,1"), "is not one class"),
         (("--tag", "suspect"), "Only a search of the data"),
         (("--search", "--tag", "suspect", "--propose"), "not both"),
         (("--search", "--tag", "nonsense"), "There is no tag 'nonsense'"),
@@ -182,3 +183,13 @@ def test_the_cleaning_is_checked_against_its_control_and_kept(
     again = command("verify-cleaning", case, "--yes", "--epochs", 8, "--json")
     assert json.loads(again.stdout) == json.loads(done.stdout)
     assert "Training" not in again.stderr
+
+
+@pytest.mark.slow
+def test_a_search_from_each_class_names_the_source(case: Path, command: Command) -> None:
+    asked = ("--source", "each", "--classes", "0,1", "--steps", 6, "--data-limit", 80, "--json")
+    done = command("trigger", case, *asked)
+    assert done.returncode == 0, done.stderr
+    rows = _valid(json.loads(done.stdout))["classes"]
+    assert all(row["source"] != row["index"] for row in rows)
+    assert {row["index"] for row in rows} == {0, 1}

@@ -35,6 +35,7 @@ def run(
     steps: int | None = None,
     data_limit: int = 1000,
     seeds: int = 1,
+    source: int | str | None = None,
     split: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -43,16 +44,26 @@ def run(
     ``data`` is where the pictures come from: the trusted reference set if there is one, else the
     suspect data itself. ``data_limit`` pictures are drawn evenly over the labels. Classes that a
     search with the same settings finished before it was stopped are taken from ``folder``. With
-    ``seeds`` beyond one, significant classes are searched again from other seeds.
+    ``seeds`` beyond one, significant classes are searched again from other seeds. With ``source``
+    only pictures of that class are turned; "each" takes every class in turn and reports for each
+    target the source from which it stands out most.
     """
     from inspector.triggers import prepare_search, sample_rows, trigger_document
     from inspector.triggers.registry import DEFAULT, chosen_methods
+    from inspector.triggers.sources import of_source
 
     chosen = chosen_methods(methods or [DEFAULT], found_methods())
     suspect = model_of(session, control, model, suspect_data, choice, split)
     part = split if data_role == "data" else None
     dataset = dataset_of(session, data, data_role, part, orientation_of(choice))
-    rows = sample_rows(dataset.labels, data_limit, seed)
+    drawn_from = dataset.labels == source if isinstance(source, int) else None
+    if drawn_from is not None and not drawn_from.any():
+        raise BadInput(
+            f"No picture of {data} carries the label of class {source}.",
+            "A source-specific search turns pictures of one class.",
+            "Name another source class, or give pictures of it with --reference.",
+        )
+    rows = sample_rows(dataset.labels, data_limit, seed, drawn_from)
     decoded = dataset.decode_batch(rows)
     readable = [at for at, image in enumerate(decoded) if isinstance(image, np.ndarray)]
     images = [image for image in decoded if isinstance(image, np.ndarray)]
@@ -76,7 +87,11 @@ def run(
     )
     results: list[TriggerResult] = []
     for entry in chosen:
-        results += _searched(entry, search, target, control)
+        results += (
+            _searched(entry, search, target, control)
+            if source is None
+            else _from_sources(entry, search, target, control, source)
+        )
     document = trigger_document(results, names)
     versions = {entry.id: entry for entry in chosen}
     arrays: list[dict[str, Any]] = []
@@ -88,9 +103,10 @@ def run(
         if result.status == "done":
             row |= _written(session, target, result, arrays)
         if seeds > 1 and row["significant"] and result.status == "done":
-            row["stability"] = _again(entry, search, result, seeds)
+            own = search if source is None else of_source(search, int(result.details["source"]))
+            row["stability"] = _again(entry, own, result, seeds)
     # Done: asked once more, the search is to be made once more.
-    for kept in target.glob("*.kept.*"):
+    for kept in target.rglob("*.kept.*"):
         kept.unlink(missing_ok=True)
     return {**document, "arrays": arrays}
 
@@ -128,6 +144,27 @@ def _searched(
             "Use another method.",
         )
     return [found[index] for index in search.classes]
+
+
+def _from_sources(
+    entry: MethodEntry, search: Search, folder: Path, control: Control, source: int | str
+) -> list[TriggerResult]:
+    """Search from one class, or from each; every source keeps its finished classes apart."""
+    from inspector.triggers.sources import most_telling, of_source, sources_of, told
+
+    found: dict[int, list[tuple[int, TriggerResult]]] = {index: [] for index in search.classes}
+    for one in sources_of(search) if isinstance(source, str) else [source]:
+        own = folder / f"source-{one}"
+        own.mkdir(exist_ok=True)
+        for result in _searched(entry, of_source(search, one), own, control):
+            found[result.class_index].append((one, result))
+    if not all(found.values()):
+        raise BadInput(
+            "No class has the pictures that a search from it needs.",
+            "Some must search and others must measure.",
+            "Use more pictures: raise --data-limit, or give labelled ones with --reference.",
+        )
+    return [told(*most_telling(found[index])) for index in search.classes]
 
 
 def _guarded(entry: MethodEntry, search: Search) -> list[TriggerResult]:
