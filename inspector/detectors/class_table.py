@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inspector.api import VERDICTS
 from inspector.detectors.calibration import LEVEL, SELECTION, Calibration, references
 from inspector.detectors.records import number_or_none
-from inspector.detectors.standing import verdicts_of
+from inspector.detectors.standing import bounded, verdicts_of
 
 _TOP = 0.05
 """Share of a class that counts as its top where verified samples are looked for in it."""
@@ -23,10 +23,16 @@ def class_table(
     combined: NDArray[np.float32],
     statistics: NDArray[np.float64],
     standing: NDArray[np.float64],
+    alone: NDArray[np.float64],
 ) -> list[dict[str, Any]]:
-    """Return a row for every class name, with the verdict that comparison supports."""
+    """Return a row for every class name, with the verdict that comparison supports.
+
+    ``standing`` is that of the statistics; ``alone`` that of the distances of the samples, without
+    asking whether looks agree: no verdict is more than one step above what it supports.
+    """
     counts = np.bincount(labels[~np.isnan(combined)], minlength=len(class_names))
-    verdicts = verdicts_of(standing, int(np.isfinite(statistics).sum()))
+    assessed = int(np.isfinite(statistics).sum())
+    verdicts = bounded(verdicts_of(standing, assessed), verdicts_of(alone, assessed))
     return [
         {
             "index": index,

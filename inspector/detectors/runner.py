@@ -219,7 +219,8 @@ def run_detectors(
             seed=seed,
             check=control.check,
         )
-    classes = class_table(class_names, here, combined, statistics, standing)
+    alone = class_standing(_distances(columns, here, len(class_names)))
+    classes = class_table(class_names, here, combined, statistics, standing, alone)
     doubts: list[str] = []
     if calibration is not None and verified is not None:
         doubts = contaminated(classes, calibration, here, verified[rows], combined)
@@ -247,13 +248,24 @@ def _compared(
     ranking: TailRanking, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
 ) -> NDArray[np.float64]:
     """Return one statistic per class, larger = more suspicious; NaN where not assessed."""
-    compared = {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
+    compared = _comparable(columns)
     last = [ranking.columns[name] for name in compared if name not in _ELSEWHERE]
     other = [ranking.columns[name] for name in compared if name in _ELSEWHERE]
     enough = any(np.isfinite(column).sum() >= FEWEST_CLASSES for column in other)
     if last and enough:
         return agreement(last, other)
-    return tail_ranking(compared or columns, labels, classes).statistics
+    return _distances(columns, labels, classes)
+
+
+def _comparable(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
+
+
+def _distances(
+    columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
+) -> NDArray[np.float64]:
+    """Return how far out the samples of each class lie, whichever columns say so."""
+    return tail_ranking(_comparable(columns) or columns, labels, classes).statistics
 
 
 def _rows_of(

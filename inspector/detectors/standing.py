@@ -119,6 +119,18 @@ def verdicts_of(standing: NDArray[np.float64], classes: int) -> list[Verdict]:
     ]
 
 
+def bounded(verdicts: Sequence[Verdict], by: Sequence[Verdict]) -> list[Verdict]:
+    """Return verdicts, each at most one step above another one of the same class.
+
+    Looks that agree on a small class by chance are no clear sign as long as its samples lie no
+    further out than those of other classes.
+    """
+    return [
+        VERDICTS[min(VERDICTS.index(verdict), VERDICTS.index(bound) + 1)]
+        for verdict, bound in zip(verdicts, by)
+    ]
+
+
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the gravest verdict, "none" for no verdicts."""
     return max(verdicts, key=VERDICTS.index, default="none")

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.api import ClassResult
 from inspector.detectors.calibration import calibrate
-from inspector.detectors.standing import class_standing, class_verdicts, verdicts_of, worst
+from inspector.detectors.standing import bounded, class_standing, class_verdicts, verdicts_of, worst
 
 
 def _scored(classes=4, size=300, planted=40, seed=0):
@@ -154,3 +154,8 @@ def test_label_noise_that_the_audit_met_is_ordinary():
         if found.class_p_holm[0] > 0.05:
             assert any("label noise, or poison that passes for it" in c for c in found.caveats)
     assert accused <= 4  # 1 of 20 is expected; more than 4 happens once in 400
+
+
+def test_a_verdict_is_at_most_one_step_above_what_the_distances_support() -> None:
+    said = bounded(["medium", "medium", "low", "none"], ["none", "low", "none", "medium"])
+    assert said == ["low", "medium", "low", "none"]
