@@ -395,6 +395,7 @@ def test_the_engines_own_writes_until_no_call_fails(library: Path, tmp_path: Pat
     assert min(counted[:6]) >= 10
 
 
+@pytest.mark.slow
 def test_exporting_until_no_call_fails(library: Path, folder: Path, tmp_path: Path) -> None:
     data = tmp_path / "data.npz"
     images = np.arange(30 * 16, dtype=np.uint8).reshape(30, 4, 4)

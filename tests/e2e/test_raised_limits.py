@@ -48,6 +48,7 @@ def _raised(case: Case) -> list[dict]:
     return [entry.details for entry in case.journal.entries() if entry.act == "limit raised"]
 
 
+@pytest.mark.slow
 def test_a_raised_limit_is_an_act_and_reads_what_was_refused(
     evidence: Path, tmp_path: Path
 ) -> None:

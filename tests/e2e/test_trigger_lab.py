@@ -156,6 +156,7 @@ def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> No
     assert row["baseline"]["budget"] == 8
 
 
+@pytest.mark.slow
 def test_the_cleaning_is_checked_against_its_control_and_kept(
     searched: tuple[Path, dict[str, Any]], command: Command, tmp_path: Path
 ) -> None:
