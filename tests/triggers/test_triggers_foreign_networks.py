@@ -67,6 +67,7 @@ def test_a_patch_is_found_and_leads_to_its_carriers(real_data: Path, tmp_path: P
     assert area >= 0.99, area
 
 
+@pytest.mark.benchmark  # Two minutes; by hand, with the other measurements.
 @pytest.mark.parametrize(
     ("weights", "accused"),
     [
