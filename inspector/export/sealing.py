@@ -79,7 +79,7 @@ def seal(
     provenance : mapping
         The account of the case.
     control : Control
-        Takes a cancel between files.
+        Takes a cancel between chunks.
 
     Raises
     ------
@@ -98,8 +98,7 @@ def seal(
         _restore_times(folder, paths, originals)
     digests = {}
     for path in paths:
-        control.check()
-        digests[path] = sha256_of(folder, path)
+        digests[path] = sha256_of(folder, path, control.check)
     _write_provenance(folder, filled, digests, role, [*filled.notes, *notes], provenance)
     digests["provenance.json"] = sha256_of(folder, "provenance.json")
     size = _write_manifest(folder, digests)

@@ -61,7 +61,7 @@ def test_a_killed_engine_is_explained_and_the_scan_goes_on(demo: Path, tmp_path:
                 assert isinstance(done, int)
                 if done > 0:
                     seen.append(event)
-                    engine = investigation._engine
+                    engine = investigation._engines.strict
                     assert engine is not None
                     assert engine.pid is not None
                     os.kill(engine.pid, signal.SIGKILL)

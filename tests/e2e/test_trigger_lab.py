@@ -156,6 +156,23 @@ def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> No
     assert row["baseline"]["budget"] == 8
 
 
+@pytest.mark.parametrize("words", [("--methods", "--json"), ("--json", "--methods")])
+def test_every_search_is_listed_with_broken_ones_and_their_cause(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]
+) -> None:
+    (tmp_path / "triggers").mkdir()
+    (tmp_path / "triggers" / "torn.py").write_text("raise ValueError('torn in two')")
+    monkeypatch.setenv("INSPECTOR_PLUGINS", str(tmp_path))
+    done = command("trigger", *words)
+    assert done.returncode == 0, done.stderr
+    rows = {row["id"]: row for row in json.loads(done.stdout)["methods"]}
+    bundled = {"neural-cleanse", "universal-perturbation", "maximum-margin", "pixel", "blended"}
+    assert bundled <= {name for name, row in rows.items() if row["status"] == "ready"}
+    (broken,) = [row for name, row in rows.items() if name not in bundled]
+    assert broken["status"] != "ready"
+    assert "torn in two" in broken["cause"]
+
+
 @pytest.mark.slow
 def test_the_cleaning_is_checked_against_its_control_and_kept(
     searched: tuple[Path, dict[str, Any]], command: Command, tmp_path: Path

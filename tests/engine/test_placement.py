@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from inspector.case import Case
-from inspector.engine.client import Engine, Investigation, ScanOptions, investigation
+from inspector.engine.client import Engine, Investigation, ScanOptions, engines, investigation
 from inspector.engine.client.placement import device_of, on_gpu, readable
 from inspector.errors import InspectorError
 
@@ -79,7 +79,7 @@ def test_the_gpu_engine_reads_the_cleaned_copy_alone(
     options: ScanOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     RecordedEngine.made = []
-    monkeypatch.setattr(investigation, "Engine", RecordedEngine)
+    monkeypatch.setattr(engines, "Engine", RecordedEngine)
 
     def steps(case: Case, run: Any, given: ScanOptions, emit: Any, device: str) -> None:
         assert device == "cuda"

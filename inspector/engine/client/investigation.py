@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,12 @@ from inspector.engine.client import drill as drills
 from inspector.engine.client import placing, triggers
 from inspector.engine.client import scan as scans
 from inspector.engine.client.answers import understood
+from inspector.engine.client.engines import Engines
 from inspector.engine.client.evidence import settle_doubts
 from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
-from inspector.engine.client.placement import device_of, on_gpu, readable
-from inspector.engine.client.process import Engine
-from inspector.engine.client.raised import raised_limits
+from inspector.engine.client.placement import device_of
 from inspector.engine.client.steps import RunJob, register
 from inspector.engine.client.taking_in import check_same_investigation
 from inspector.engine.client.tracing import check_incident, trace_answer
@@ -34,9 +33,6 @@ STAGES = {
     "carriers": "Search of the data",
 }
 """Words for the stages that rooms below the engine report under names of their own."""
-
-CANCEL_GRACE = 5.0
-"""Seconds that a cancelled job may take to the next chunk before the engine is killed."""
 
 
 class Investigation:
@@ -55,16 +51,12 @@ class Investigation:
     ) -> None:
         self.case = case
         self._on_event = on_event
-        self._engine: Engine | None = None
-        self._gpu_engine: Engine | None = None
-        self._map_engine: Engine | None = None
-        self._options: ScanOptions | None = None
-        self._current: tuple[Engine, int] | None = None
+        self._engines = Engines(case, self._on_engine_event)
+        self._open_engine, self._run = self._engines.open, self._engines.run
         self._pace = Pace()
         self._thread: threading.Thread | None = None
         self._map_thread: threading.Thread | None = None
         self._job: str | None = None
-        self._cancelled = threading.Event()
 
     # ---- state ----------------------------------------------------------------------------------
 
@@ -78,7 +70,7 @@ class Investigation:
     @property
     def layers(self) -> list[str]:
         """Sandbox layers in force in the engine."""
-        return list(self._engine.layers) if self._engine else []
+        return self._engines.layers
 
     # ---- scan -----------------------------------------------------------------------------------
 
@@ -102,20 +94,14 @@ class Investigation:
         options.check(self.case.path)
         check_same_investigation(self.case, options)
         device = device_of(options.device)
-        self._begin("scan")
-        try:
+        with self._working("scan"):
             if with_map:
-                self._warm_map()
+                self._engines.warm_map()
             self._open_engine(options)
             self.case.journal.append("scan started", options=options.as_record())
             scans.scan(self.case, self._run, options, self._emit, device)
             outcome = self.case.get("outcome", {})
             self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
-        except InspectorError as error:
-            self._journal_end("scan", error)
-            raise
-        finally:
-            self._end()
         if with_map:
             self.start_map()
 
@@ -138,7 +124,7 @@ class Investigation:
         if placing.is_placed(self.case, asked):
             self._emit({"event": "array", "name": "map:umap"})
             return
-        engine = self._warm_map()
+        engine = self._engines.warm_map()
         try:
             result = engine.wait(engine.submit("umap", **asked.arguments))
             environment = engine.wait(engine.submit("environment"))
@@ -146,8 +132,7 @@ class Investigation:
             self._journal_end("map", error)
             raise
         finally:
-            engine.close(timeout=0.2)
-            self._map_engine = None
+            self._engines.end_map()
         register(self.case, result["arrays"], self._emit)
         placing.keep(self.case, asked, result, environment)
 
@@ -159,14 +144,6 @@ class Investigation:
             target=self._guard, args=("map", self.map), name="map", daemon=True
         )
         self._map_thread.start()
-
-    def _warm_map(self) -> Engine:
-        """Start the engine that holds UMAP: a fit in numba can only be killed."""
-        if self._map_engine is None or not self._map_engine.alive:
-            self._map_engine = Engine(self.case.derived, self._on_engine_event)
-            self._map_engine.start()
-            self._map_engine.submit("umap")
-        return self._map_engine
 
     # ---- trigger --------------------------------------------------------------------------------
 
@@ -216,18 +193,10 @@ class Investigation:
         also: tuple[Path, ...] = (),
     ) -> dict[str, Any]:
         options = triggers.options_of(self.case)
-        settle_doubts(self.case, self._on_engine_event)
-        self.case.watch.refuse_changed()
-        options.check(self.case.path)
-        self._begin(job)
-        try:
+        self._check_evidence(options)
+        with self._working(job):
             self._open_engine(options, also)
             return work(self._run)
-        except InspectorError as error:
-            self._journal_end(job, error)
-            raise
-        finally:
-            self._end()
 
     def start_trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> None:
         """Search triggers in the background; previews arrive as events."""
@@ -272,15 +241,9 @@ class Investigation:
     def limits(self, label: int, *, verified: int = 500, runs: int = 10) -> dict[str, Any]:
         """Measure what a scan would have seen in one class; see `limits.measure`."""
         options = planting(self.case, label)
-        self._begin("limits")
-        try:
+        with self._working("limits"):
             self._open_engine(options)
             return measure(self.case, self._run, label, verified, runs, options.seed)
-        except InspectorError as error:
-            self._journal_end("limits", error)
-            raise
-        finally:
-            self._end()
 
     def start_limits(self, label: int, **settings: Any) -> None:
         """Measure the limits of one class in the background."""
@@ -291,18 +254,10 @@ class Investigation:
     def drill(self, plans: Sequence[drills.DrillPlan]) -> list[str]:
         """Plant attacks in copies and see whether they are found; see `drill.measure`."""
         options = drills.exercised(self.case, {plan.target for plan in plans})
-        settle_doubts(self.case, self._on_engine_event)
-        self.case.watch.refuse_changed()
-        options.check(self.case.path)
-        self._begin("drill")
-        try:
+        self._check_evidence(options)
+        with self._working("drill"):
             self._open_engine(options)
             return drills.measure(self.case, self._run, options, plans, self._emit)
-        except InspectorError as error:
-            self._journal_end("drill", error)
-            raise
-        finally:
-            self._end()
 
     def start_drill(self, plans: Sequence[drills.DrillPlan]) -> None:
         """Run drills in the background."""
@@ -316,18 +271,10 @@ class Investigation:
     ) -> str:
         """Train copies without and with the tagged samples; see `measure_cleaning`."""
         options = triggers.options_of(self.case)
-        settle_doubts(self.case, self._on_engine_event)
-        self.case.watch.refuse_changed()
-        options.check(self.case.path)
-        self._begin("cleaning")
-        try:
+        self._check_evidence(options)
+        with self._working("cleaning"):
             self._open_engine(options)
             return cleanings.measure_cleaning(self.case, self._run, options, plan, agree)
-        except InspectorError as error:
-            self._journal_end("cleaning", error)
-            raise
-        finally:
-            self._end()
 
     def start_cleaning(
         self, plan: cleanings.CleaningPlan, agree: cleanings.Agree = lambda budget: True
@@ -343,111 +290,40 @@ class Investigation:
 
     def cancel(self) -> None:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
-        self._cancelled.set()
-        if self._current is not None:
-            engine, number = self._current
-            with contextlib.suppress(InspectorError):
-                engine.cancel(number)
-            timer = threading.Timer(CANCEL_GRACE, self._kill_if_stuck, (engine, number))
-            timer.daemon = True
-            timer.start()
-        self.cancel_map()
+        self._engines.cancel()
 
     def cancel_map(self) -> None:
         """Stop the map, which can only be killed."""
-        if self._map_engine is not None:
-            self._map_engine.kill()
-            self._map_engine = None
+        self._engines.cancel_map()
 
     def pause(self) -> None:
         """Hold the running job at its next chunk."""
-        if self._current is not None:
-            engine, number = self._current
-            engine.pause(number)
+        self._engines.pause()
 
     def resume(self) -> None:
         """Let a held job go on."""
-        if self._current is not None:
-            engine, number = self._current
-            engine.resume(number)
+        self._engines.resume()
 
     def close(self) -> None:
         """Stop everything and end the engines; the case stays open."""
-        self.cancel()
-        for engine in (self._engine, self._gpu_engine, self._map_engine):
-            if engine is not None:
-                engine.close(timeout=1.0)
+        self._engines.close()
         for thread in (self._thread, self._map_thread):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(timeout=3.0)
-        self._engine = self._gpu_engine = self._map_engine = None
 
     def detectors(self) -> list[dict[str, Any]]:
         """Return every detector that the engine finds, working or broken."""
-        if self._engine is None or not self._engine.alive:
-            self._engine = Engine(self.case.derived, self._on_engine_event)
-            self._engine.start()
-        rows: list[dict[str, Any]] = self._engine.wait(self._engine.submit("catalogue"))[
-            "detectors"
-        ]
-        return rows
+        return self._engines.detectors()
 
-    def _open_engine(self, options: ScanOptions, also: tuple[Path, ...] = ()) -> None:
-        """Start the strict engine that may read just this evidence, unless the present one does."""
-        self._options = options
-        read = (*readable(options, cuda=False), *also)
-        self._engine = self._opened(self._engine, read, cuda=False)
+    def _check_evidence(self, options: ScanOptions) -> None:
+        """Refuse evidence that is missing, or is not what was scanned."""
+        settle_doubts(self.case, self._on_engine_event)
+        self.case.watch.refuse_changed()
+        options.check(self.case.path)
 
-    def _opened(self, present: Engine | None, read: tuple[Path, ...], *, cuda: bool) -> Engine:
-        limits = raised_limits(self.case)
-        asked = (read, limits)
-        if present is not None and present.alive and (present.read, present.limits) == asked:
-            return present
-        if present is not None:
-            present.close()
-        engine = Engine(
-            self.case.derived, self._on_engine_event, read=read, cuda=cuda, limits=limits
-        )
-        engine.start()
-        engine.wait_ready()
-        self.case.set("sandbox", engine.layers)
-        self.case.journal.append(
-            "engine started",
-            device="cuda" if cuda else "cpu",
-            sandbox=engine.layers,
-            missing=engine.missing,
-        )
-        if engine.missing:
-            lacking = f"Part of the sandbox is not offered here: {', '.join(engine.missing)}."
-            self._emit({"event": "log", "text": lacking, "level": "warning"})
-        return engine
-
-    def _run(self, job: str, **arguments: Any) -> dict[str, Any]:
-        assert self._engine is not None
-        if not on_gpu(job, arguments):
-            return self._run_in(self._engine, job, arguments)
-        assert self._options is not None
-        spec = arguments["choice"]["spec"]
-        arguments["cleaned"] = self._run_in(
-            self._engine,
-            "clean",
-            {"model": arguments["model"], "sha256": str(spec["sha256"]), "spec": spec},
-        )
-        read = readable(self._options, cuda=True)
-        self._gpu_engine = self._opened(self._gpu_engine, read, cuda=True)
-        return self._run_in(self._gpu_engine, job, arguments)
-
-    def _run_in(self, engine: Engine, job: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        if self._cancelled.is_set():
-            raise Cancelled()
-        number = engine.submit(job, **arguments)
-        self._current = engine, number
-        try:
-            return engine.wait(number)
-        finally:
-            self._current = None
-
-    def _begin(self, job: str) -> None:
+    @contextlib.contextmanager
+    def _working(self, job: str) -> Iterator[None]:
+        """Let one job at a time work on the evidence; how it fails is an act of the journal."""
         if self._job is not None:
             raise InspectorError(
                 f"A {self._job} is running in this case.",
@@ -456,10 +332,14 @@ class Investigation:
             )
         self._job = job
         self._pace = Pace()
-        self._cancelled.clear()
-
-    def _end(self) -> None:
-        self._job = None
+        self._engines.allow()
+        try:
+            yield
+        except InspectorError as error:
+            self._journal_end(job, error)
+            raise
+        finally:
+            self._job = None
 
     def _journal_end(self, job: str, error: InspectorError) -> None:
         # The disk may be what failed: the first error is the one to tell.
@@ -491,10 +371,6 @@ class Investigation:
         except InspectorError as error:
             detail = "\n".join(getattr(error, "__notes__", []))
             self._emit({"event": "failed", "job": job, "detail": detail, **error.as_message()})
-
-    def _kill_if_stuck(self, engine: Engine, number: int) -> None:
-        if self._current == (engine, number):
-            engine.kill()
 
     def _on_engine_event(self, event: dict[str, Any]) -> None:
         kind = event["event"]

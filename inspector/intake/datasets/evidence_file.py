@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -122,8 +122,12 @@ def chunks(descriptor: int) -> Iterator[bytes]:
         yield part
 
 
-def sha256_of(root: str | os.PathLike[str], relative: str = "") -> bytes:
+def sha256_of(
+    root: str | os.PathLike[str], relative: str = "", check: Callable[[], None] = lambda: None
+) -> bytes:
     """Return the SHA-256 of a regular file of any size, 32 bytes.
+
+    ``check`` is called between chunks and may raise, to stop.
 
     Raises
     ------
@@ -133,6 +137,7 @@ def sha256_of(root: str | os.PathLike[str], relative: str = "") -> bytes:
     digest = hashlib.sha256()
     with opened(root, relative) as descriptor:
         for part in chunks(descriptor):
+            check()
             digest.update(part)
     return digest.digest()
 
