@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 """The setting that lists them, oldest first."""
 
+_PARTS = {"path", "sha256", "size", "mean_loss", "fitted", "contents", "key", "arrays", "seconds"}
+
 
 def checkpoint_rows(case: Case) -> list[dict[str, Any]]:
     """Return the checkpoints of the last scan, oldest first.
@@ -22,5 +24,10 @@ def checkpoint_rows(case: Case) -> list[dict[str, Any]]:
         the scan needs: ``key``, ``arrays``, ``seconds``.
     """
     places = {item.sha256: item.path for item in case.evidence() if item.role == "checkpoint"}
-    rows = case.get(CHECKPOINTS) or []
-    return [{**row, "path": places.get(row["sha256"], row["path"])} for row in rows]
+    rows = case.get(CHECKPOINTS)
+    # The case may be somebody else's: a row of another shape must not keep it from being shown.
+    return [
+        {**row, "path": places.get(str(row["sha256"]), str(row["path"]))}
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and row.keys() >= _PARTS
+    ]

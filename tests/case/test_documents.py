@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from case_makers import describe, locate, store
+from case_makers import describe, fill, locate, store
 
 from inspector import places
 from inspector.case import (
@@ -425,3 +425,12 @@ def test_triggers_without_pictures_cannot_be_put_on_anything(case: Case) -> None
     case.record_trigger(1, "maximum-margin", _trigger())
     with pytest.raises(BadInput, match="no reconstructed trigger"):
         find_trigger(case)
+
+
+@pytest.mark.parametrize("rows", [5, "x", [7], [{"path": 1}], [{"sha256": [], "path": None}]])
+def test_checkpoints_of_another_shape_do_not_keep_a_received_case_from_being_told(
+    case: Case, rows: object
+) -> None:
+    fill(case)
+    case.set("checkpoints", rows)
+    assert scan_document(case)["checkpoints"] == []

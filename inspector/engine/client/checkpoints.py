@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from inspector.case import Case
-from inspector.case.checkpoints import CHECKPOINTS
+from inspector.case.checkpoints import CHECKPOINTS, checkpoint_rows
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.refused import keep_refused
 from inspector.engine.client.runs import keep_environment, keep_run
@@ -54,7 +54,7 @@ def course(
     BadInput
         A checkpoint cannot be read, does not fit the network, or is not what was recorded.
     """
-    former = {str(row["key"]): row for row in case.get(CHECKPOINTS, [])}
+    former = {str(row["key"]): row for row in checkpoint_rows(case)}
     rows: list[dict[str, Any]] = []
     for place, path in enumerate(options.checkpoints):
         stage = f"Checkpoint {place + 1} of {len(options.checkpoints)}"
