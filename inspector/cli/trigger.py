@@ -20,6 +20,8 @@ from inspector.places import user_plugins
 SCREEN = ("universal-perturbation", "maximum-margin")
 """What ``--method screen`` stands for: cheap, all classes at once."""
 
+METHODS_SCHEMA = "inspector/trigger-methods/1"
+
 
 def _list_methods(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     """Print every search and leave: a case is not needed for that."""
@@ -29,7 +31,8 @@ def _list_methods(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
     rows = catalogue("methods")
     if ctx.params.get("as_json"):
-        click.echo(json.dumps({"methods": rows}, indent=2, ensure_ascii=True, allow_nan=False))
+        document = {"schema": METHODS_SCHEMA, "methods": rows}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
         ctx.exit()
     for row in rows:
         info = row["info"]

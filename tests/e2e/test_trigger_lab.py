@@ -165,7 +165,8 @@ def test_every_search_is_listed_with_broken_ones_and_their_cause(
     monkeypatch.setenv("INSPECTOR_PLUGINS", str(tmp_path))
     done = command("trigger", *words)
     assert done.returncode == 0, done.stderr
-    rows = {row["id"]: row for row in json.loads(done.stdout)["methods"]}
+    document = _valid(json.loads(done.stdout), "trigger-methods")
+    rows = {row["id"]: row for row in document["methods"]}
     bundled = {"neural-cleanse", "universal-perturbation", "maximum-margin", "pixel", "blended"}
     assert bundled <= {name for name, row in rows.items() if row["status"] == "ready"}
     (broken,) = [row for name, row in rows.items() if name not in bundled]
