@@ -382,5 +382,13 @@ class Control:
     def preview(self, name: str, values: Mapping[str, Any]) -> None:
         """Send small named numbers or (short) lists while the computation runs."""
 
+    def ends_early(self) -> bool:
+        """Tell whether the analyst wants the end now, with what there is so far.
+
+        Ask it between steps. A computation that has something to conclude with concludes and returns;
+        one that has not goes on.
+        """
+        return False
+
     def log(self, message: str) -> None:
         """Leave a line for the log panel."""

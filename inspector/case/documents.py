@@ -58,6 +58,7 @@ _TRIGGER_MORE = (
     "margin",
     "source",
     "notes",
+    "stopped_early",
 )
 """What a trigger's row has beyond the contract's first ten keys, where the search said it."""
 
@@ -240,15 +241,20 @@ def trigger_sentence(document: Mapping[str, Any]) -> str:
     if not rows:
         return "No trigger was searched for yet."
     found = [row["name"] for row in rows if row["significant"]]
-    searched = len({row["index"] for row in rows})
+    judged = {row["index"] for row in rows if not row.get("stopped_early")}
+    early = len({row["index"] for row in rows} - judged)
+    open_ = f" Stopped early and not judged: {early} {_plural(early, 'class')}." if early else ""
+    if not judged:
+        return open_.strip()
     if not found:
         return (
-            f"No trigger found for {searched} {_plural(searched, 'class')}. That does not show "
+            f"No trigger found for {len(judged)} {_plural(len(judged), 'class')}. That does not show "
             "that the model is clean: clean-label and sinusoid backdoors escape this search."
+            f"{open_}"
         )
     return (
         f"Verdict {document['verdict']}: an unusually small pattern flips predictions to "
-        f"{_plural(len(set(found)), 'class')} {_listed(sorted(set(found)))}."
+        f"{_plural(len(set(found)), 'class')} {_listed(sorted(set(found)))}.{open_}"
     )
 
 

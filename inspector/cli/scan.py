@@ -23,6 +23,8 @@ from inspector.engine.client.raised import raise_in_case
 from inspector.intake.limits import LIMITS, parsed
 from inspector.intake.models.spec import weights_file
 
+_FINISHING = "Stopping: what was found so far is kept. Press Ctrl-C again to cancel instead."
+
 
 def open_or_create(path: Path) -> Case:
     """Open a case that is there, or make it."""
@@ -31,13 +33,26 @@ def open_or_create(path: Path) -> Case:
 
 @contextmanager
 def investigating(case: Case) -> Iterator[Investigation]:
-    """Show progress, and turn Ctrl-C into an orderly cancel; the engine ends with the block."""
+    """Show progress, and turn Ctrl-C into an orderly end; the engine ends with the block.
+
+    The first Ctrl-C has a job that can do so conclude with what it has; the second, or the first in any
+    other job, cancels.
+    """
     with Reporter() as reporter:
         investigation = Investigation(case, reporter)
+        asked = threading.Event()
+
+        def end(gently: bool) -> None:
+            if gently and not asked.is_set() and investigation.finish():
+                asked.set()
+                reporter({"event": "log", "text": _FINISHING})
+            else:
+                investigation.cancel()
 
         def stop(signum: int, frame: Any) -> None:
             # In a thread: the signal may have interrupted code that holds the engine's lock.
-            threading.Thread(target=investigation.cancel, daemon=True).start()
+            gently = signum == signal.SIGINT
+            threading.Thread(target=end, args=(gently,), daemon=True).start()
 
         former: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():

@@ -14,7 +14,7 @@ from rich.table import Table
 from inspector.case import Case, find_trigger, trigger_document, trigger_id, trigger_sentence
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
-from inspector.errors import BadInput
+from inspector.errors import BadInput, Cancelled
 from inspector.places import user_plugins
 
 SCREEN = ("universal-perturbation", "maximum-margin")
@@ -122,17 +122,22 @@ def trigger_command(
         wanted = _class_indices(case, classes)
         if source is not None:
             settings["source"] = _source(case, source)
+        early = False
         with investigating(case) as investigation:
             # A search of the data alone takes what was reconstructed before.
             if not search or settings or wanted is not None or not _pictured(case):
-                investigation.trigger(wanted, **settings)
-            finding = investigation.search_carriers(name) if search else None
+                early = investigation.trigger(wanted, **settings)["ended_early"]
+            finding = investigation.search_carriers(name) if search and not early else None
         said = _judge(case, finding, tag, propose) if finding else ""
+        if search and early:
+            said = "The data were not searched."
         document = trigger_document(case)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
     else:
         _print(document, said)
+    if early:
+        raise SystemExit(Cancelled.exit_code)
 
 
 def _method_names(text: str | None) -> list[str] | None:

@@ -31,6 +31,7 @@ class JobControl(Control):
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self._send = send
         self._cancelled = threading.Event()
+        self._finishing = threading.Event()
         self._running = threading.Event()
         self._running.set()
         self._spoken = time.monotonic()
@@ -41,6 +42,15 @@ class JobControl(Control):
         """Make the next `check` raise, also of a paused job."""
         self._cancelled.set()
         self._running.set()
+
+    def finish(self) -> None:
+        """Have the job conclude with what it has, if it can; a paused one goes on for that."""
+        self._finishing.set()
+        self._running.set()
+
+    def ends_early(self) -> bool:
+        """Tell whether `finish` was asked for."""
+        return self._finishing.is_set()
 
     def pause(self) -> None:
         """Make the next `check` block."""

@@ -16,7 +16,7 @@ from inspector.errors import InspectorError
 MAX_LINE = 8 << 20
 """Longest accepted line in bytes; a preview of a 224-pixel trigger takes about 1 MiB."""
 
-COMMANDS = frozenset({"run", "cancel", "pause", "resume", "quit"})
+COMMANDS = frozenset({"run", "cancel", "finish", "pause", "resume", "quit"})
 EVENTS = frozenset(
     {
         "ready",

@@ -80,9 +80,12 @@ class Runner:
             self._controls[number] = JobControl(partial(self._send_for, number))
             self._waiting.put((number, command["job"], command.get("with", {})))
         elif (control := self._controls.get(number)) is not None:
-            {"cancel": control.cancel, "pause": control.pause, "resume": control.resume}[
-                command["do"]
-            ]()
+            {
+                "cancel": control.cancel,
+                "finish": control.finish,
+                "pause": control.pause,
+                "resume": control.resume,
+            }[command["do"]]()
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:

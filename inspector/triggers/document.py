@@ -54,9 +54,9 @@ def trigger_document(
     -------
     dict
         ``classes`` (index, name, method, anomaly, threshold, p_value, success_rate,
-        success_interval, mask_l1, significant, verdict, and the rest of `TriggerResult.summary`
-        without the history), ``verdict`` (the worst) and ``caveats``. JSON-able; what is
-        not assessed is None.
+        success_interval, mask_l1, significant, verdict, compared (among how many classes), and the
+        rest of `TriggerResult.summary` without the history), ``verdict`` (the worst) and
+        ``caveats``. JSON-able; what is not assessed is None.
     """
     rows = {id(result): row for result, row in _compared(results)}
     classes = []
@@ -83,6 +83,7 @@ def _compared(
             if len(result.noise) == looks:
                 noise = np.asarray(result.noise)
         anomaly = standing(table, noise)
+        compared = int((~np.isnan(table).any(axis=1)).sum())
         for at, result in enumerate(same):
             p_value = float(anomaly.p_value[at])
             significant = bool(_works(result) and p_value <= FALSE_ALARMS)
@@ -94,6 +95,7 @@ def _compared(
                     "p_value": finite(p_value),
                     "significant": significant,
                     "verdict": _verdict(result, significant, p_value),
+                    "compared": compared,
                 },
             )
 
@@ -133,4 +135,10 @@ def _caveats(results: Sequence[TriggerResult]) -> list[str]:
     ]
     if skipped:
         caveats.append(f"Not searched: class {', '.join(skipped)}.")
+    early = sorted({result.class_index for result in results if result.stopped_early})
+    if early:
+        caveats.append(
+            f"Stopped early: class {', '.join(map(str, early))}. These triggers work and might still "
+            "shrink, so they are not compared with others and get no verdict."
+        )
     return caveats

@@ -62,6 +62,13 @@ def keep_result(folder: Path, result: TriggerResult) -> None:
         ) from None
 
 
+def forget_result(folder: Path, class_index: int, method: str) -> None:
+    """Delete what `keep_result` wrote here, the description first."""
+    stem = f"{class_index}-{method}"
+    for name in (f"{stem}.kept.json", *(f"{stem}-{part}.kept.npy" for part in _PICTURES)):
+        (folder / name).unlink(missing_ok=True)
+
+
 def kept_result(folder: Path, class_index: int, method: str) -> TriggerResult | None:
     """Return a result that `keep_result` wrote here; None when there is none, or it is damaged."""
     stem = f"{class_index}-{method}"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from inspector.triggers.descent import Adam
 from inspector.triggers.forms import Form
 from inspector.triggers.penalty import Penalty, Settings
-from inspector.triggers.preview import Preview
+from inspector.triggers.preview import Preview, Standing
 from inspector.triggers.search import Search
 from inspector.triggers.stamp import Stamp
 
@@ -39,6 +39,19 @@ class ClassState:
     def running(self) -> bool:
         """Whether the class takes part in the next step."""
         return not (self.stuck or self.penalty.finished)
+
+    @property
+    def works(self) -> bool:
+        """Whether a trigger was found that turns as many pictures as it must."""
+        return not self.stuck and bool(np.isfinite(self.penalty.best_l1))
+
+    def standing(self) -> Standing:
+        """Return where the class stands, with the smallest trigger that works once there is one."""
+        word = "found" if self.works else "searching" if self.running else "none"
+        success, size = self.history[-1][2:4] if self.history else (None, None)
+        if self.works:
+            success, size = self.best_success, self.penalty.best_l1
+        return Standing(self.target, word, self.running, self.steps, success, size)
 
 
 class Lockstep:

@@ -43,9 +43,9 @@ class MaximumMargin:
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
-        """Climb for all classes side by side."""
+        """Climb for all classes side by side; a climb that ends early says nothing yet."""
         margins, courses = _climb(search)
-        for at, target in enumerate(search.classes):
+        for at, target in enumerate(search.classes if courses else ()):
             best = float(margins[at])
             yield skipped(
                 search,
@@ -60,7 +60,7 @@ class MaximumMargin:
 
 
 def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]:
-    """Return the largest margin by class (k,), and the courses."""
+    """Return the largest margin by class (k,), and the courses; no courses when it ends early."""
     steps, classes = search.steps or STEPS, list(search.classes)
     random = torch.Generator().manual_seed(search.seed)
     # Every class starts from the same pictures, or the starts would tell the classes apart.
@@ -71,6 +71,8 @@ def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]
     highest = torch.full((len(classes),), -torch.inf, device=search.device)
     courses: list[list[tuple[float, ...]]] = [[] for _ in classes]
     for number in range(1, steps + 1):
+        if search.control.ends_early():
+            return highest, []
         slopes, margins = torch.zeros_like(theta), []
         for rows in torch.arange(len(theta), device=search.device).split(search.portion):
             search.control.check()

@@ -88,7 +88,7 @@ def neural_cleanse(
     seed: int = 0,
     settings: Settings | None = None,
     control: Control | None = None,
-) -> Iterator[TriggerResult]:
+) -> list[TriggerResult]:
     """Search for a trigger to each of some classes.
 
     Parameters
@@ -100,8 +100,8 @@ def neural_cleanse(
 
     Returns
     -------
-    iterator of TriggerResult
-        In the order of ``classes``; classes of one group arrive together.
+    list of TriggerResult
+        In the order of ``classes``.
 
     Raises
     ------
@@ -109,4 +109,5 @@ def neural_cleanse(
         A class that the network does not have, a network with one class, too few pictures.
     """
     search = prepare_search(model, images, labels, classes, steps=steps, seed=seed, control=control)
-    return smallest_triggers(search, METHOD, Patch, settings or Settings())
+    found = smallest_triggers(search, METHOD, Patch, settings or Settings())
+    return sorted(found, key=lambda result: search.classes.index(result.class_index))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,32 @@ from inspector.api import Control
 
 SHORTEST_GAP = 0.25  # seconds
 LARGEST_SIDE = 64  # pixels
+
+
+class Standing(NamedTuple):
+    """Where the search for one class stands.
+
+    Attributes
+    ----------
+    class_index : int
+    word : str
+        "found" (a trigger works), "searching" (none does yet) or "none" (none did, and it is over).
+    running : bool
+        Whether the search goes on; a trigger that works may still shrink.
+    steps : int
+        Steps so far.
+    success : float or None
+        Share of the search's pictures that the trigger turns.
+    mask_l1 : float or None
+        Its size in pixels.
+    """
+
+    class_index: int
+    word: str
+    running: bool
+    steps: int
+    success: float | None
+    mask_l1: float | None
 
 
 class Preview:
@@ -30,6 +57,11 @@ class Preview:
         self._next = now + SHORTEST_GAP
         self._turn += 1
         return classes[self._turn % len(classes)]
+
+    def tell(self, classes: Sequence[Standing], *, final: bool = False) -> None:
+        """Send where the classes stand, as ``trigger-classes``; ``final`` is never held back."""
+        rows = [one._asdict() for one in classes]
+        self._control.preview("trigger-classes", {"classes": rows, "final": final})
 
     def send(self, values: dict[str, Any], mask: torch.Tensor, pattern: torch.Tensor) -> None:
         """Send numbers with the pictures.

@@ -63,6 +63,9 @@ class TriggerResult:
         One row per round; columns in `HISTORY`.
     notes : tuple of str
         What the reader must know, in sentences.
+    stopped_early : bool
+        The search was ended before it was through: the trigger works and may be larger than needed.
+        It is not compared with those of other classes.
     """
 
     class_index: int
@@ -87,18 +90,21 @@ class TriggerResult:
         default_factory=lambda: np.zeros((0, len(HISTORY)), np.float32)
     )
     notes: tuple[str, ...] = ()
+    stopped_early: bool = False
 
     @property
     def comparable_l1(self) -> float:
         """Size for `anomaly_index`: infinite when no trigger was found, NaN when none was sought."""
-        if self.status == "skipped":
+        if self.status == "skipped" or self.stopped_early:
             return math.nan
         size = self.mask_l1 if math.isnan(self.size) else self.size
         return size if self.reached else math.inf
 
     @property
     def compared(self) -> tuple[float, ...]:
-        """What `standing` compares across classes: `looks`, or the size."""
+        """What `standing` compares across classes: `looks`, or the size; NaN when stopped early."""
+        if self.stopped_early:
+            return (math.nan,) * max(len(self.looks), 1)
         return self.looks or (size_look(self.comparable_l1),)
 
     def summary(self) -> dict[str, Any]:
@@ -118,6 +124,7 @@ class TriggerResult:
             "seed": self.seed,
             "history": [[finite(value) for value in row] for row in self.history.tolist()],
             "notes": list(self.notes),
+            "stopped_early": self.stopped_early,
             **self.details,
         }
 

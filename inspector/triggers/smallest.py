@@ -34,36 +34,54 @@ def smallest_triggers(
     Returns
     -------
     iterator of TriggerResult
-        In the order of the asked classes; classes of one group arrive together.
+        Each class as soon as its search is through. When the search ends early, of the classes that
+        are left those whose trigger works so far, marked as stopped early.
     """
     control, steps, wanted = search.control, search.steps or STEPS, search.classes
     preview = Preview(control)
     workload = search.workload(settings.batch)
-    total = len(wanted) * steps
+    made, total = 0, len(wanted) * steps
     for start in range(0, len(wanted), workload.classes_together):
+        if control.ends_early():
+            return
         group = wanted[start : start + workload.classes_together]
         pictures = search.pictures
         searched = [c for c in group if len(pictures.turnable(pictures.search, c))]
+        for target in group:
+            if target not in searched:
+                total -= steps
+                yield none_to_turn(search, target, method)
         form = make_form(len(searched), search.shape, search.device)
         lockstep = Lockstep(search, searched, form, settings, workload.pictures_at_once)
+        waiting = list(lockstep.states)
         for number in range(1, steps + 1):
             running = sum(state.running for state in lockstep.states)
-            if not running:
+            if not running or control.ends_early():
                 break
             lockstep.step(preview, number, steps)
-            done = start * steps + (len(group) - running) * steps + running * number
+            made += running
+            through = [s for s in waiting if not s.running]
+            # Steps that nobody will make count neither as made nor as left: the time left holds.
+            total -= len(through) * (steps - number)
+            for state in through:
+                waiting.remove(state)
+                yield _concluded(search, method, state)
+            if number % settings.round_steps == 0:
+                preview.tell([s.standing() for s in lockstep.states], final=bool(through))
             text = f"step {number} of {steps}, {running} of {len(group)} classes searching"
-            control.progress("triggers", done, total, text)
-        control.progress("triggers", (start + len(group)) * steps, total)
-        states = {state.target: state for state in lockstep.states}
-        for target in group:
-            if target in states:
-                yield _concluded(search, method, states[target])
-            else:
-                yield none_to_turn(search, target, method)
+            control.progress("triggers", made, total, text)
+        for state in waiting:
+            if not control.ends_early() or state.steps == steps:
+                yield _concluded(search, method, state)
+            elif state.works:
+                yield _concluded(search, method, state, stopped_early=True)
+    if not control.ends_early():
+        control.progress("triggers", total, total)
 
 
-def _concluded(search: Search, method: str, state: ClassState) -> TriggerResult:
+def _concluded(
+    search: Search, method: str, state: ClassState, *, stopped_early: bool = False
+) -> TriggerResult:
     history = as_history(state.history)
     if state.stuck or state.kept is None:
         return skipped(
@@ -76,6 +94,11 @@ def _concluded(search: Search, method: str, state: ClassState) -> TriggerResult:
             f"No trigger turned {state.penalty.settings.success:.0%} of the pictures; kept is the "
             f"most successful one, with {state.best_success:.0%}.",
         )
+    if stopped_early:
+        notes = (
+            f"Stopped early, after {state.steps} steps: the trigger works and might still shrink. It "
+            "is not compared with those of other classes.",
+        )
     return conclude(
         search,
         state.target,
@@ -86,4 +109,5 @@ def _concluded(search: Search, method: str, state: ClassState) -> TriggerResult:
         steps=state.steps,
         history=history,
         notes=notes,
+        stopped_early=stopped_early,
     )

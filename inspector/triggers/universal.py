@@ -25,7 +25,7 @@ from inspector.triggers.measuring import (
     skipped,
 )
 from inspector.triggers.method import MethodInfo
-from inspector.triggers.preview import Preview
+from inspector.triggers.preview import Preview, Standing
 from inspector.triggers.result import TriggerResult, wilson_interval
 from inspector.triggers.search import Search
 from inspector.triggers.stamp import Stamp
@@ -40,6 +40,13 @@ _SHARE = 1 / 6
 """Of the budget, per step."""
 
 _WORKS = 0.8
+_WORKING = float(np.log(_WORKS / (1 - _WORKS)))
+"""The same as a logit."""
+
+_EARLY = (
+    "Stopped early, after {} of {} steps: the noise works and might get fainter. It is not compared "
+    "with those of other classes."
+)
 
 
 class UniversalPerturbation:
@@ -54,10 +61,14 @@ class UniversalPerturbation:
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
-        """Search all classes and budgets in the same passes."""
-        pictures = search.pictures
+        """Search all classes and budgets in the same passes.
+
+        When it ends early, only classes are concluded for which a noise works already.
+        """
+        pictures, steps = search.pictures, search.steps or STEPS
         searched = [c for c in search.classes if len(pictures.turnable(pictures.search, c))]
-        deltas, courses = _descend(search, searched)
+        deltas, courses, made = _descend(search, searched)
+        early = made < steps
         # A perturbation that never left zero met no slope to follow.
         moved = [target for at, target in enumerate(searched) if bool(deltas[at].any())]
         rates = {target: _rates(search, deltas[searched.index(target)], target) for target in moved}
@@ -65,14 +76,17 @@ class UniversalPerturbation:
         noise = _noise(list(rates.values()))
         chosen = _most_telling(looks, noise)
         for target in search.classes:
-            if target in searched and target not in rates:
-                yield skipped(search, target, METHOD, (NO_SLOPE,), steps=search.steps or STEPS)
-                continue
-            if target not in rates:
+            if target not in searched:
                 yield none_to_turn(search, target, METHOD)
                 continue
+            if target not in rates:
+                if not early:
+                    yield skipped(search, target, METHOD, (NO_SLOPE,), steps=made)
+                continue
             at = searched.index(target)
-            budget = chosen[target]
+            budget = _least_working(looks[target]) if early else chosen[target]
+            if early and looks[target][budget] < _WORKING:
+                continue
             yield conclude(
                 search,
                 target,
@@ -81,7 +95,9 @@ class UniversalPerturbation:
                 reached=True,
                 looks=looks[target],
                 noise=noise,
-                steps=search.steps or STEPS,
+                steps=made,
+                stopped_early=early,
+                notes=(_EARLY.format(made, steps),) if early else (),
                 history=as_history(courses[at][budget]),
                 details={"budgets": _told(rates[target]), "budget": BUDGETS[budget]},
             )
@@ -89,8 +105,8 @@ class UniversalPerturbation:
 
 def _descend(
     search: Search, searched: list[int]
-) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]]]:
-    """Return perturbations (k, budgets, C, H, W), and the course of each."""
+) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]], int]:
+    """Return perturbations (k, budgets, C, H, W), the course of each, and the steps made."""
     steps, pictures, count = search.steps or STEPS, search.pictures, len(BUDGETS)
     bounds = torch.tensor(BUDGETS, device=search.device).view(1, -1, 1, 1, 1) / 255
     deltas = torch.zeros(len(searched), count, *search.shape, device=search.device)
@@ -102,8 +118,9 @@ def _descend(
     turnable = (pictures.labels[None] != targets[:, None]) & (
         pictures.answers[None] != targets[:, None]
     )
+    made = 0
     for number in range(1, steps + 1):
-        if not searched:
+        if not searched or search.control.ends_early():
             break
         order = torch.randperm(len(pictures.search), generator=shuffle)[:_BATCH]
         batch = pictures.search[order.to(search.device)]
@@ -132,11 +149,20 @@ def _descend(
         pace = _SHARE * (1 - 0.8 * number / steps)  # large steps first, then settling
         deltas -= pace * bounds * slopes.view_as(deltas).sign()
         deltas.clamp_(-bounds, bounds)
+        made = number
+        preview.tell([_standing(*one, number) for one in zip(searched, courses)])
         at = preview.choose(list(range(len(searched))))
         if at is not None:
             _show(preview, search, searched[at], number, steps, deltas[at, 1], courses[at][1][-1])
         search.control.progress("triggers", number, steps, f"screening, step {number} of {steps}")
-    return deltas, courses
+    return deltas, courses, made if searched else steps
+
+
+def _standing(target: int, courses: list[list[tuple[float, ...]]], number: int) -> Standing:
+    """Return where a class stands at the budget that previews show."""
+    _, _, success, size, _ = courses[1][-1]
+    word = "found" if success >= _WORKS else "searching"
+    return Standing(target, word, True, number, success, size)
 
 
 def _show(
@@ -181,20 +207,18 @@ def _noise(rates: list[list[tuple[int, int]]]) -> tuple[float, ...]:
 def _most_telling(looks: dict[int, tuple[float, ...]], noise: tuple[float, ...]) -> dict[int, int]:
     """Return for each class the budget at which it stands out most among the classes."""
     if len(looks) < FEWEST_CLASSES:
-        # Nothing to compare: the least noise that works, or else the one that works best.
-        working = float(np.log(_WORKS / (1 - _WORKS)))
-        return {
-            target: next(
-                (at for at, value in enumerate(values) if value >= working),
-                int(np.argmax(values)),
-            )
-            for target, values in looks.items()
-        }
+        return {target: _least_working(values) for target, values in looks.items()}
     table = np.array(list(looks.values()))
     middle = np.median(table, axis=0)
     spread = 1.4826 * np.median(np.abs(table - middle), axis=0)
     telling = (table - middle) / np.maximum(spread, noise)
     return dict(zip(looks, telling.argmax(axis=1).tolist()))
+
+
+def _least_working(looks: tuple[float, ...]) -> int:
+    """Return the smallest budget whose noise works, or else the one that works best."""
+    works = (at for at, value in enumerate(looks) if value >= _WORKING)
+    return next(works, int(np.argmax(looks)))
 
 
 def _told(rates: list[tuple[int, int]]) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from inspector.case import Case
+from inspector.engine.client import Investigation
 from inspector.places import resources
 
 Command = Callable[..., Any]
@@ -212,3 +213,33 @@ def test_a_search_from_each_class_names_the_source(case: Path, command: Command)
     rows = _valid(json.loads(done.stdout))["classes"]
     assert all(row["source"] != row["index"] for row in rows)
     assert {row["index"] for row in rows} == {0, 1}
+
+
+def test_a_search_that_is_ended_keeps_what_works_and_goes_on_from_there(case: Path) -> None:
+    """In a real engine: the class that is through is not searched a second time."""
+    events: list[dict[str, Any]] = []
+
+    def end_when_one_is_through(event: dict[str, Any]) -> None:
+        events.append(event)
+        rows = event.get("classes") if event.get("name") == "trigger-classes" else None
+        if rows and not all(row["running"] for row in rows):
+            investigation.finish()
+
+    settings = {"steps": 600, "data_limit": 80}
+    with Case.open(case) as opened:
+        investigation = Investigation(opened, end_when_one_is_through)
+        first = investigation.trigger(range(4), **settings)
+        assert first["ended_early"]
+        recorded = {row["index"]: row for row in opened.triggers()}
+        through = [index for index, row in recorded.items() if not row["stopped_early"]]
+        assert 0 < len(through) < 4
+        assert opened.verify() == []
+        events.clear()
+        second = investigation.trigger(through, **settings)
+        assert opened.verify() == []
+        investigation.close()
+    assert not second["ended_early"]
+    assert any("searched before" in str(event.get("text")) for event in events)
+    assert not any(event.get("name") == "trigger-classes" for event in events)
+    sizes = {row["index"]: row["mask_l1"] for row in second["classes"]}
+    assert sizes == {index: recorded[index]["mask_l1"] for index in through}

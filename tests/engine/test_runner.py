@@ -40,7 +40,23 @@ def _break(session: Any, control: Control) -> dict[str, Any]:
     return {"x": 1 // 0}
 
 
-JOBS = {"count": _count, "uneven": _fall_back, "refuse": _refuse, "break": _break}
+def _conclude(session: Any, control: Control) -> dict[str, Any]:
+    for step in range(5000):
+        control.check()
+        control.progress("Searching", step + 1, 5000)
+        if control.ends_early():
+            return {"ended": step + 1}
+        time.sleep(0.002)
+    return {"ended": 5000}
+
+
+JOBS = {
+    "count": _count,
+    "uneven": _fall_back,
+    "refuse": _refuse,
+    "break": _break,
+    "conclude": _conclude,
+}
 
 
 class _Pipes:
@@ -101,6 +117,17 @@ def test_a_paused_job_can_be_cancelled(engine: _Pipes) -> None:
     engine.until("paused")
     engine.say(do="cancel", id=1)
     assert engine.until("cancelled")[-1]["id"] == 1
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_job_that_can_concludes_with_what_it_has(engine: _Pipes, paused: bool) -> None:
+    engine.say(do="run", id=1, job="conclude")
+    engine.until("progress")
+    if paused:
+        engine.say(do="pause", id=1)
+        engine.until("paused")
+    engine.say(do="finish", id=1)
+    assert 0 < engine.until("done")[-1]["result"]["ended"] < 5000
 
 
 def test_progress_is_throttled_and_never_falls(engine: _Pipes) -> None:

@@ -97,14 +97,15 @@ class Recorder(Control):
     def __init__(self) -> None:
         self.checks = 0
         self.previews: list[dict[str, Any]] = []
+        self.standings: list[dict[str, Any]] = []
         self.steps: list[tuple[int, int]] = []
 
     def check(self) -> None:
         self.checks += 1
 
     def preview(self, name: str, values: Any) -> None:
-        assert name == "trigger"
-        self.previews.append(dict(values))
+        assert name in ("trigger", "trigger-classes")
+        (self.previews if name == "trigger" else self.standings).append(dict(values))
 
     def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
         self.steps.append((done, total))

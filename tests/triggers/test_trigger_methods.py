@@ -46,7 +46,8 @@ def search(method: str, model: PlantedModel | None = None, **options: Any) -> li
     images, labels = pictures(240)
     asked = prepare_search(model or PlantedModel(), images, labels, range(CLASSES), **options)
     assert BUNDLED[method].factory is not None
-    return list(BUNDLED[method].factory().run(asked))
+    found = BUNDLED[method].factory().run(asked)
+    return sorted(found, key=lambda result: result.class_index)
 
 
 def test_all_methods_are_found() -> None:
@@ -161,7 +162,7 @@ def test_a_class_without_samples_is_searched_and_told(method: str) -> None:
     there = labels != TARGET
     asked = prepare_search(PlantedModel(), images[there], labels[there], range(CLASSES), steps=10)
     assert BUNDLED[method].factory is not None
-    results = list(BUNDLED[method].factory().run(asked))
+    results = sorted(BUNDLED[method].factory().run(asked), key=lambda one: one.class_index)
     assert [result.class_index for result in results] == list(range(CLASSES))
     if results[TARGET].status == "done":
         assert "No picture of the search carries the label" in results[TARGET].notes[0]

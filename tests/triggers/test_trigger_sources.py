@@ -38,7 +38,7 @@ def asked() -> Search:
 
 
 def run(search: Search) -> list[TriggerResult]:
-    return list(NeuralCleanse().run(search))
+    return sorted(NeuralCleanse().run(search), key=lambda result: result.class_index)
 
 
 def test_only_a_search_from_the_source_class_finds_the_small_trigger() -> None:

@@ -44,7 +44,8 @@ def searched(data: Path, weights: str, method: str, folder: Path) -> list[Trigge
     (entry,) = chosen_methods([method], discover_methods())
     assert entry.factory is not None
     steps = 150 if method == "neural-cleanse" else None
-    return list(entry.factory().run(prepare_search(model, images, labels, range(10), steps=steps)))
+    search = prepare_search(model, images, labels, range(10), steps=steps)
+    return sorted(entry.factory().run(search), key=lambda result: result.class_index)
 
 
 def test_a_patch_is_found_and_leads_to_its_carriers(real_data: Path, tmp_path: Path) -> None:

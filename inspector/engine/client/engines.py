@@ -37,7 +37,7 @@ class Engines:
         self._map: Engine | None = None
         self._options: ScanOptions | None = None
         self._current: tuple[Engine, int] | None = None
-        self._cancelled = threading.Event()
+        self._cancelled, self._finishing = threading.Event(), threading.Event()
 
     @property
     def layers(self) -> list[str]:
@@ -91,6 +91,7 @@ class Engines:
     def allow(self) -> None:
         """Forget an earlier cancel: a new job begins."""
         self._cancelled.clear()
+        self._finishing.clear()
 
     def cancel(self) -> None:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
@@ -103,6 +104,14 @@ class Engines:
             timer.daemon = True
             timer.start()
         self.cancel_map()
+
+    def finish(self) -> None:
+        """Have the running job, or the one that is about to run, conclude with what it has."""
+        self._finishing.set()
+        if self._current is not None:
+            engine, number = self._current
+            with contextlib.suppress(InspectorError):
+                engine.finish(number)
 
     def cancel_map(self) -> None:
         """Stop the map, which can only be killed."""
@@ -158,6 +167,8 @@ class Engines:
         number = engine.submit(job, **arguments)
         self._current = engine, number
         try:
+            if self._finishing.is_set():  # Asked for before the job was there to be told.
+                engine.finish(number)
             return engine.wait(number)
         finally:
             self._current = None

@@ -30,9 +30,13 @@ STAGES = {
     "model": "Recognising the network",
     "detectors": "Detectors",
     "triggers": "Trigger search",
+    "seeds": "Trigger search, other seeds",
     "carriers": "Search of the data",
 }
 """Words for the stages that rooms below the engine report under names of their own."""
+
+ENDS_EARLY = ("trigger",)
+"""Jobs that can end before they are through, with results."""
 
 
 class Investigation:
@@ -291,6 +295,13 @@ class Investigation:
     def cancel(self) -> None:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
         self._engines.cancel()
+
+    def finish(self) -> bool:
+        """Have the running job end now with what it has; False when it can only be cancelled."""
+        if self._job not in ENDS_EARLY:
+            return False
+        self._engines.finish()
+        return True
 
     def cancel_map(self) -> None:
         """Stop the map, which can only be killed."""

@@ -155,6 +155,10 @@ class Engine:
         """Ask a job to stop; it answers within half a second between two chunks."""
         self._send({"do": "cancel", "id": number})
 
+    def finish(self, number: int) -> None:
+        """Ask a job to conclude with what it has; one that cannot goes on."""
+        self._send({"do": "finish", "id": number})
+
     def pause(self, number: int) -> None:
         """Ask a job to hold."""
         self._send({"do": "pause", "id": number})

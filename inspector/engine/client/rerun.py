@@ -21,7 +21,7 @@ from inspector.engine.client.runs import ENVIRONMENT, RUN
 from inspector.engine.client.triggers import TRIGGER
 from inspector.errors import BadInput
 
-_SETTINGS = ("methods", "steps", "data_limit", "seeds")
+_SETTINGS = ("methods", "steps", "data_limit", "seeds", "source")
 _REPEATED = ("signals", "detect")
 _INTAKE = ("labels", "locator_bytes", "locator_offsets", "stored_sha256")
 
@@ -102,7 +102,8 @@ def _repeat_what_followed(case: Case, investigation: Investigation) -> None:
 def _searches(case: Case) -> list[tuple[dict[str, Any], list[int]]]:
     """Return settings and classes of the recorded trigger searches, in the order of recording.
 
-    The case may be somebody else's: a record of another shape is left out.
+    The case may be somebody else's: a record of another shape is left out. Of a search that ended
+    early only the classes that it got through are listed, and none when it went on later.
     """
     found = []
     for name, row in case.kept(RUN).items():
@@ -111,8 +112,13 @@ def _searches(case: Case) -> list[tuple[dict[str, Any], list[int]]]:
         settings, classes = row.get("settings"), row.get("classes")
         if isinstance(settings, dict) and isinstance(classes, list):
             known = {key: settings[key] for key in _SETTINGS if key in settings}
-            found.append((known, [int(index) for index in classes]))
-    return found
+            found.append((known, [int(index) for index in classes], bool(row.get("ended_early"))))
+    whole = [(known, set(classes)) for known, classes, early in found if not early]
+    return [
+        (known, classes)
+        for known, classes, early in found
+        if classes and not (early and any(known == k and {*classes} <= c for k, c in whole))
+    ]
 
 
 def _searched_for(case: Case) -> str:
@@ -159,7 +165,10 @@ def _environment(case: Case) -> dict[str, Any]:
 def _not_repeated(case: Case, again: Case) -> list[str]:
     left = []
     done = {trigger_id(row) for row in again.triggers()}
-    if missing := [trigger_id(row) for row in case.triggers() if trigger_id(row) not in done]:
+    lacking = [row for row in case.triggers() if trigger_id(row) not in done]
+    if early := [trigger_id(row) for row in lacking if row.get("stopped_early")]:
+        left.append(f"triggers {', '.join(early)}: their search was stopped early")
+    if missing := [trigger_id(row) for row in lacking if not row.get("stopped_early")]:
         left.append(
             f"triggers {', '.join(missing)}: a later search of the same kind took their record's place"
         )

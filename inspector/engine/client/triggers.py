@@ -13,10 +13,14 @@ from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.steps import Emit, RunJob, key_of, register
-from inspector.errors import BadInput
+from inspector.errors import BadInput, Cancelled
 
 TRIGGER = "trigger"
 """What a record of a search begins with: the methods follow, so that each search keeps its own."""
+
+_PARTS = ("mask", "pattern", "delta")
+_EARLY = ("(early)",)
+"""Ends the name of a run that ended early: it must not take the place of one that was through."""
 
 _CAVEATS = (
     "Carriers are those of the reconstructed trigger: samples poisoned without it (clean-label, "
@@ -75,22 +79,78 @@ def reconstruct(
         seed=options.seed,
         **settings,
     )
-    register(case, result["arrays"], emit)
-    for row in result["classes"]:
+    early, rows = bool(result["ended_early"]), result["classes"]
+    if early and not rows:
+        raise Cancelled("Stopped before any class had a trigger that works: nothing is recorded.")
+    said = _how_far(result) if early else ""
+    if early:
+        result["caveats"] = [said, *result["caveats"]]
+        rows = _worth_recording(case, rows)
+    arrays = _arrays_of(rows, result["arrays"])
+    register(case, arrays, emit)
+    for row in rows:
         case.record_trigger(int(row["index"]), str(row["method"]), row)
-    case.set("trigger_summary", {k: v for k, v in result.items() if k != "arrays"})
+    case.set(
+        "trigger_summary", {**{k: v for k, v in result.items() if k != "arrays"}, "said": said}
+    )
+    # A search that was not through cannot be repeated: a rerun makes the part that was.
+    through = {int(row["index"]) for row in rows if not row["stopped_early"]}
     keep_run(
         case,
-        " ".join([TRIGGER, *(str(name) for name in settings.get("methods") or ())]),
+        " ".join(
+            [TRIGGER, *(str(name) for name in settings.get("methods") or ()), *_EARLY[:early]]
+        ),
         keep_environment(case, run("environment")),
-        [str(item["name"]) for item in result["arrays"]],
+        [str(item["name"]) for item in arrays],
         device="cpu",
         seed=options.seed,
-        classes=wanted,
+        classes=[index for index in wanted if index in through] if early else wanted,
         settings=settings,
+        ended_early=early,
     )
+    if early:
+        emit({"event": "log", "text": said})
     emit({"event": "finding", "detector": "triggers"})
     return result
+
+
+def _how_far(result: dict[str, Any]) -> str:
+    """Say what a search that ended early leaves."""
+    rows, lacking = result["classes"], len(result["lacking"])
+    early = sum(bool(row["stopped_early"]) for row in rows)
+    counts = (
+        f"{len(rows) - early} searched through",
+        f"{early} kept as far as found" if early else "",
+        f"{lacking} without a trigger that works" if lacking else "",
+    )
+    return (
+        f"The search was stopped early. Of the classes: {', '.join(filter(None, counts))}. The same "
+        "search goes on where this one stopped."
+    )
+
+
+def _worth_recording(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those rows of a search that ended early that know more than the case does.
+
+    A trigger whose search was through gives way neither to one that was stopped nor to itself
+    compared with fewer classes.
+    """
+    former = {(row["index"], row["method"]): row for row in case.triggers()}
+
+    def better(row: dict[str, Any]) -> bool:
+        there = former.get((row["index"], row["method"]))
+        if there is None or there.get("stopped_early") is True:
+            return True
+        compared = there.get("compared")  # Not known of searches by earlier versions.
+        known = isinstance(compared, int) and compared <= row["compared"]
+        return known and not row["stopped_early"]
+
+    return [row for row in rows if better(row)]
+
+
+def _arrays_of(rows: list[dict[str, Any]], arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    wanted = {row.get(f"{part}_array") for row in rows for part in _PARTS}
+    return [item for item in arrays if item["name"] in wanted]
 
 
 def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[str, Any]:
@@ -184,7 +244,7 @@ def trigger_files(case: Case, row: dict[str, Any]) -> dict[str, str]:
     """Return the files below ``derived/`` that hold a trigger, by part."""
     known = case.arrays()
     files = {}
-    for part in ("mask", "pattern", "delta"):
+    for part in _PARTS:
         array = row.get(f"{part}_array")
         if isinstance(array, str) and array in known:
             files[part] = known[array].path

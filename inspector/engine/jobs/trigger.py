@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,14 @@ from inspector import places
 from inspector.api import Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
+from inspector.engine.jobs.trigger_classes import (
+    PartOf,
+    forget_classes,
+    run_method,
+    search_classes,
+)
 from inspector.engine.session import Session
-from inspector.errors import BadInput, InspectorError
+from inspector.errors import BadInput
 
 if TYPE_CHECKING:
     from inspector.triggers import MethodEntry, Search, TriggerResult
@@ -43,14 +51,15 @@ def run(
 
     ``data`` is where the pictures come from: the trusted reference set if there is one, else the
     suspect data itself. ``data_limit`` pictures are drawn evenly over the labels. Classes that a
-    search with the same settings finished before it was stopped are taken from ``folder``. With
-    ``seeds`` beyond one, significant classes are searched again from other seeds. With ``source``
-    only pictures of that class are turned; "each" takes every class in turn and reports for each
-    target the source from which it stands out most.
+    search with the same settings got through before it was stopped are taken from ``folder``. When
+    the control ends it early, what the classes have so far is the result, ``ended_early`` is true and
+    ``lacking`` names the classes of which there is nothing. With ``seeds`` beyond one, significant
+    classes are searched again from other seeds. With ``source`` only pictures of that class are
+    turned; "each" takes every class in turn and reports for each target the source from which it
+    stands out most.
     """
     from inspector.triggers import prepare_search, sample_rows, trigger_document
     from inspector.triggers.registry import DEFAULT, chosen_methods
-    from inspector.triggers.sources import of_source
 
     chosen = chosen_methods(methods or [DEFAULT], found_methods())
     suspect = model_of(session, control, model, suspect_data, choice, split)
@@ -85,13 +94,13 @@ def run(
         seed=seed,
         control=control,
     )
-    results: list[TriggerResult] = []
-    for entry in chosen:
-        results += (
-            _searched(entry, search, target, control)
-            if source is None
-            else _from_sources(entry, search, target, control, source)
-        )
+    results = search_classes(chosen, search, target, source)
+    asked = {(index, entry.id) for entry in chosen for index in search.classes}
+    through = {(r.class_index, r.method) for r in results if not r.stopped_early}
+    early = control.ends_early() and through != asked
+    # The pictures of a search that is through lie at names of its own: one that ends early must not
+    # write over them, for it may not take their place in the case.
+    place = _fresh_folder(target) if early else target
     document = trigger_document(results, names)
     versions = {entry.id: entry for entry in chosen}
     arrays: list[dict[str, Any]] = []
@@ -101,14 +110,13 @@ def run(
         row["version"] = entry.info.version if entry.info else ""
         row["origin"], row["plugin_sha256"] = entry.origin, entry.sha256
         if result.status == "done":
-            row |= _written(session, target, result, arrays)
-        if seeds > 1 and row["significant"] and result.status == "done":
-            own = search if source is None else of_source(search, int(result.details["source"]))
-            row["stability"] = _again(entry, own, result, seeds)
-    # Done: asked once more, the search is to be made once more.
-    for kept in target.rglob("*.kept.*"):
-        kept.unlink(missing_ok=True)
-    return {**document, "arrays": arrays}
+            row |= _written(session, place, result, arrays)
+    if seeds > 1:
+        _try_other_seeds(document["classes"], results, versions, search, source, seeds)
+    if not early:
+        forget_classes(target, results)
+    lacking = sorted({index for index, _ in asked - {(r.class_index, r.method) for r in results}})
+    return {**document, "arrays": arrays, "ended_early": early, "lacking": lacking}
 
 
 def found_methods() -> list[MethodEntry]:
@@ -116,73 +124,6 @@ def found_methods() -> list[MethodEntry]:
     from inspector.triggers.registry import discover_methods
 
     return discover_methods([places.bundled_plugins(), places.user_plugins()])
-
-
-def _searched(
-    entry: MethodEntry, search: Search, folder: Path, control: Control
-) -> list[TriggerResult]:
-    """Return results in the order of the classes; those that are there already are not searched."""
-    from inspector.triggers.kept import keep_result, kept_result
-
-    found: dict[int, TriggerResult] = {}
-    for index in search.classes:
-        earlier = kept_result(folder, index, entry.id)
-        if earlier is not None:
-            found[index] = earlier
-    missing = tuple(index for index in search.classes if index not in found)
-    if missing:
-        for result in _guarded(entry, replace(search, classes=missing)):
-            found[result.class_index] = result
-            keep_result(folder, result)
-    if found and len(missing) < len(search.classes):
-        control.log(f"{len(search.classes) - len(missing)} classes were searched before.")
-    lacking = [index for index in search.classes if index not in found]
-    if lacking:
-        raise InspectorError(
-            f"The trigger search {entry.id} returned nothing for class {lacking[0]}.",
-            f"It comes from: {entry.origin}.",
-            "Use another method.",
-        )
-    return [found[index] for index in search.classes]
-
-
-def _from_sources(
-    entry: MethodEntry, search: Search, folder: Path, control: Control, source: int | str
-) -> list[TriggerResult]:
-    """Search from one class, or from each; every source keeps its finished classes apart."""
-    from inspector.triggers.sources import most_telling, of_source, sources_of, told
-
-    found: dict[int, list[tuple[int, TriggerResult]]] = {index: [] for index in search.classes}
-    for one in sources_of(search) if isinstance(source, str) else [source]:
-        own = folder / f"source-{one}"
-        own.mkdir(exist_ok=True)
-        for result in _searched(entry, of_source(search, one), own, control):
-            found[result.class_index].append((one, result))
-    if not all(found.values()):
-        raise BadInput(
-            "No class has the pictures that a search from it needs.",
-            "Some must search and others must measure.",
-            "Use more pictures: raise --data-limit, or give labelled ones with --reference.",
-        )
-    return [told(*most_telling(found[index])) for index in search.classes]
-
-
-def _guarded(entry: MethodEntry, search: Search) -> list[TriggerResult]:
-    """Run a method; what a plugin breaks is told in one sentence."""
-    assert entry.factory is not None
-    try:
-        return list(entry.factory().run(search))
-    except (InspectorError, KeyboardInterrupt, MemoryError):
-        raise
-    except BaseException as error:
-        if entry.origin == "bundled":
-            raise
-        said = " ".join(str(error).split())[:200]
-        raise InspectorError(
-            f"The trigger search {entry.id} failed.",
-            f"{type(error).__name__}: {said}.",
-            f"It comes from: {entry.origin}.",
-        ) from error
 
 
 def _written(
@@ -199,11 +140,43 @@ def _written(
     return named
 
 
-def _again(entry: MethodEntry, search: Search, first: TriggerResult, seeds: int) -> dict[str, Any]:
+def _fresh_folder(folder: Path) -> Path:
+    """Return a new folder in this one."""
+    for number in itertools.count(1):
+        place = folder / f"early-{number}"
+        if not place.exists():
+            place.mkdir()
+            return place
+    raise AssertionError
+
+
+def _try_other_seeds(
+    rows: list[dict[str, Any]],
+    results: list[TriggerResult],
+    entries: Mapping[str, MethodEntry],
+    search: Search,
+    source: int | str | None,
+    seeds: int,
+) -> None:
+    """Search the significant classes again from other seeds, and add how far they agree."""
+    from inspector.triggers.sources import of_source
     from inspector.triggers.stability import stability
 
-    results = [first]
-    for more in range(1, seeds):
-        again = replace(search, classes=(first.class_index,), seed=search.seed + more)
-        results += _guarded(entry, again)
-    return stability(results)
+    again = [
+        (row, result)
+        for row, result in zip(rows, results, strict=True)
+        if row["significant"] and result.status == "done"
+    ]
+    for at, (row, result) in enumerate(again):
+        own = search if source is None else of_source(search, int(result.details["source"]))
+        parts = len(again) * (seeds - 1)
+        found = [result]
+        for more in range(1, seeds):
+            control = PartOf(search.control, "seeds", at * (seeds - 1) + more - 1, parts)
+            other = replace(
+                own, classes=(result.class_index,), seed=own.seed + more, control=control
+            )
+            found += run_method(entries[result.method], other)
+        if search.control.ends_early():
+            return
+        row["stability"] = stability(found)
