@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,12 @@ def _judge(case: Case, finding: dict[str, Any], tag: str | None, propose: bool) 
     return said
 
 
+_PIPE = 130
+"""Columns of a table that goes into a file or another program."""
+
+_NAMED = 6
+"""Classes that are named beside a note."""
+
 _COLUMNS = (
     ("mask_l1", "{:.1f}"),
     ("success_rate", "{:.0%}"),
@@ -197,14 +204,35 @@ def _print(document: dict[str, Any], said: str) -> None:
             *(_cell(usual.get(key), "{:.0%}") for key in ("success_rate", "others")),
             style="bold" if row["significant"] else None,
         )
-    console = Console(highlight=False)
+    # A pipe has no width; names of methods are to be read there, too.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE)
     console.print(table)
     console.print(trigger_sentence(document), markup=False, soft_wrap=True)
     if said:
         console.print(said, markup=False, soft_wrap=True)
+    for line in _notes(document):
+        console.print(f"- {line}", markup=False, soft_wrap=True)
     caveats = [*document.get("caveats", []), *(document.get("search") or {}).get("caveats", [])]
     for caveat in caveats:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
+
+
+def _notes(document: dict[str, Any]) -> list[str]:
+    """Return what the searches noted, each sentence once, with the classes that it was said of."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row in document["classes"]:
+        for note in row.get("notes") or ():
+            said.setdefault((str(row["method"]), str(note)), []).append(str(row["name"]))
+    everywhere = len({row["index"] for row in document["classes"]})
+    return [
+        f"{method}: {note}" + ("" if len(names) == everywhere else f" ({_some(names)})")
+        for (method, note), names in said.items()
+    ]
+
+
+def _some(names: list[str]) -> str:
+    left = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
 def _cell(value: float | None, form: str) -> str:

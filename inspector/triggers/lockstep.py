@@ -75,7 +75,7 @@ class Lockstep:
     def __init__(
         self, search: Search, targets: list[int], form: Form, settings: Settings, portion: int
     ) -> None:
-        self._network, self._preprocess = search.network, search.preprocess
+        self._answers = search.answers
         self._pictures, self._control = search.pictures, search.control
         self._settings, self._portion, self._form = settings, portion, form
         self.states = [ClassState(target, Penalty(settings)) for target in targets]
@@ -126,7 +126,7 @@ class Lockstep:
             pixels = self._pictures.pixels[index].float() / 255
             own = [value.index_select(0, row).requires_grad_() for value in values]
             stamped = self._form.stamp(pixels, *own)
-            answers = self._network(self._preprocess.normalise(stamped))
+            answers = self._answers(stamped)
             target = self._targets[row]
             losses = F.cross_entropy(answers, target, reduction="none")
             (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped, retain_graph=True)

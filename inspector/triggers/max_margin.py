@@ -18,7 +18,7 @@ import torch
 
 from inspector.triggers.descent import Adam
 from inspector.triggers.forms import to_unit
-from inspector.triggers.measuring import as_history, skipped
+from inspector.triggers.measuring import NO_SLOPE, as_history, skipped
 from inspector.triggers.method import MethodInfo
 from inspector.triggers.preview import Preview
 from inspector.triggers.result import TriggerResult
@@ -28,6 +28,9 @@ METHOD = "maximum-margin"
 STEPS = 100
 _STARTS = 6
 _RATE = 0.1
+_RISE = 1e-4
+"""Least gain of a climb, as a share of where it began: a few times the rounding of float32."""
+
 _NOTE = "Maximum margin finds no trigger; it says which class to search with another method."
 
 
@@ -44,23 +47,30 @@ class MaximumMargin:
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
         """Climb for all classes side by side; a climb that ends early says nothing yet."""
-        margins, courses = _climb(search)
+        first, margins, courses = _climb(search)
         for at, target in enumerate(search.classes if courses else ()):
-            best = float(margins[at])
+            start, best = float(first[at]), float(margins[at])
+            # A margin that random pictures have already and that no climb raises is no maximum.
+            risen = np.isfinite(best) and best - start > _RISE * max(abs(start), 1.0)
             yield skipped(
                 search,
                 target,
                 METHOD,
-                (_NOTE,),
-                looks=(best if np.isfinite(best) else float("nan"),),
+                (_NOTE,) if risen else (NO_SLOPE,),
+                looks=(best if risen else float("nan"),),
                 steps=search.steps or STEPS,
                 history=as_history(courses[at]),
-                details={"margin": round(best, 4) if np.isfinite(best) else None},
+                details={"margin": round(best * search.temperature, 4) if risen else None},
             )
 
 
-def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]:
-    """Return the largest margin by class (k,), and the courses; no courses when it ends early."""
+def _climb(
+    search: Search,
+) -> tuple[torch.Tensor, torch.Tensor, list[list[tuple[float, ...]]]]:
+    """Return the largest margin by class (k,) at the start and at all, and the courses.
+
+    No courses when it ends early.
+    """
     steps, classes = search.steps or STEPS, list(search.classes)
     random = torch.Generator().manual_seed(search.seed)
     # Every class starts from the same pictures, or the starts would tell the classes apart.
@@ -69,10 +79,11 @@ def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]
     targets = torch.tensor(classes, device=search.device).repeat_interleave(_STARTS)
     descent, preview = Adam(theta, _RATE), Preview(search.control)
     highest = torch.full((len(classes),), -torch.inf, device=search.device)
+    start = highest
     courses: list[list[tuple[float, ...]]] = [[] for _ in classes]
     for number in range(1, steps + 1):
         if search.control.ends_early():
-            return highest, []
+            return start, highest, []
         slopes, margins = torch.zeros_like(theta), []
         for rows in torch.arange(len(theta), device=search.device).split(search.portion):
             search.control.check()
@@ -86,6 +97,7 @@ def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]
             margins.append(margin.detach())
         reached = torch.cat(margins).view(len(classes), _STARTS)
         highest = torch.maximum(highest, torch.nan_to_num(reached, nan=-torch.inf).amax(dim=1))
+        start = highest if number == 1 else start
         descent.step(slopes)
         if number % 5 == 0 or number == steps:
             for at, value in enumerate(reached.mean(dim=1).tolist()):
@@ -97,7 +109,7 @@ def _climb(search: Search) -> tuple[torch.Tensor, list[list[tuple[float, ...]]]]
             told = {"loss": None, "success": None, "mask_l1": None}
             preview.send({**numbers, **told}, torch.ones_like(picture[:1]), picture)
         search.control.progress("triggers", number, steps, f"maximum margin, step {number}")
-    return highest, courses
+    return start, highest, courses
 
 
 METHODS = [MaximumMargin]

@@ -65,7 +65,7 @@ def conclude(
         ("shuffled", stamp.shuffled(search.seed)),
     ):
         controls[name] = count_turned(search, other, few, target) / len(few) if len(few) else None
-    said = list(notes)
+    said = [*search.notes, *notes]
     if not bool((search.pictures.labels == target).any()):
         said.insert(0, "No picture of the search carries the label of this class.")
     if len(rows) < FEW_HELD_OUT:
@@ -119,7 +119,7 @@ def skipped(
         mask=np.zeros((height, width), np.float32),
         pattern=np.zeros((height, width, channels), np.uint8),
         seed=search.seed,
-        notes=notes,
+        notes=(*search.notes, *notes),
         **rest,
     )
 

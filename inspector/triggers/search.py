@@ -19,6 +19,16 @@ from inspector.triggers.workload import Workload, plan_workload
 BATCH = 24
 """Pictures per class and step that portions are planned for."""
 
+_SUREST = 50.0
+"""Largest usual lead of an answer over the next one, in logits. A last layer that is scaled up blinds
+searches that follow the loss: of all pictures only the hardest one has a slope then."""
+
+_USUAL = 10.0
+"""Lead that larger ones are brought down to; which class is answered stays as it is."""
+
+_PICTURES = 64
+"""Pictures that the usual lead is measured on."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -42,6 +52,10 @@ class Search:
         Call ``check`` between portions.
     portion : int
         Pictures per forward and backward pass.
+    temperature : float
+        What logits are divided by before a search sees them; 1 unless the network is very sure.
+    overflowing : float
+        Share of pictures to which the network gives no finite logits.
     """
 
     network: nn.Module
@@ -53,6 +67,8 @@ class Search:
     seed: int
     control: Control
     portion: int
+    temperature: float = 1.0
+    overflowing: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,9 +87,26 @@ class Search:
         return plan_workload(self.network, self.preprocess.normalise(example), batch)
 
     def answers(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the logits of pictures (b, C, H, W), 0..1."""
+        """Return the logits of pictures (b, C, H, W), 0..1, divided by the temperature."""
         logits: torch.Tensor = self.network(self.preprocess.normalise(pixels))
-        return logits
+        return logits / self.temperature
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What holds for the results of every class, in sentences."""
+        said = []
+        if self.overflowing:
+            said.append(
+                f"The network answers {self.overflowing:.0%} of the pictures with numbers that are "
+                "not finite: a search can hardly follow them."
+            )
+        if self.temperature != 1.0:
+            said.append(
+                f"The network is so sure of its answers (by {self.temperature * _USUAL:.2g} logits as "
+                "a rule) that a search would be blind: it was made with logits divided by "
+                f"{self.temperature:.2g}. Which class is answered stays."
+            )
+        return tuple(said)
 
 
 def prepare_search(
@@ -133,7 +166,21 @@ def prepare_search(
         seed,
         control,
         portion,
+        *_scale_of_answers(network, model.preprocess, pictures.pixels[:_PICTURES], portion),
     )
+
+
+@torch.no_grad()
+def _scale_of_answers(
+    network: nn.Module, preprocess: Preprocessing, pixels: torch.Tensor, portion: int
+) -> tuple[float, float]:
+    """Return what to divide logits by, and the share of pictures without finite ones."""
+    parts = [network(preprocess.normalise(some.float() / 255)) for some in pixels.split(portion)]
+    logits = torch.cat(parts)
+    finite = logits.isfinite().all(dim=1)
+    first, second = logits[finite].topk(2, dim=1).values.unbind(dim=1)
+    lead = float((first - second).median()) if len(first) else 0.0
+    return lead / _USUAL if lead > _SUREST else 1.0, 1 - float(finite.float().mean())
 
 
 def frozen_copy(network: nn.Module) -> nn.Module:
