@@ -26,6 +26,12 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.network import Forward as Forward
+from inspector.network import Module as Module
+from inspector.network import Network as Network
+from inspector.network import Reduce as Reduce
+from inspector.network import Slope as Slope
+
 T = TypeVar("T")
 
 API = 1
@@ -47,63 +53,12 @@ SIGNALS: dict[str, str] = {
     "loss_course": "(n, K) float32, loss at K earlier checkpoints, oldest first (by option)",
     "layers": "(n, D) float32, earlier layers pooled over places, side by side; see Context.layers",
     "margin_course": "(n, K) float32, log of the odds of the label at the same checkpoints",
+    "combined": "(n,) float32, the combined ranking of the run; what needs it runs after the rest",
 }
 """The signals that a detector may name in ``needs``, with their shapes."""
 
 BY_OPTION = frozenset({"gradients", "layers", "loss_course", "margin_course"})
 """Those that are only there when an analyst asks for them or gives more evidence."""
-
-
-Forward = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
-"""Pictures in, logits out."""
-
-Reduce = Callable[[str, NDArray[np.float32]], NDArray[Any]]
-"""Name of a module and its output for a batch, (b, c, places); what is kept of it, (b, ...)."""
-
-
-@dataclass(frozen=True)
-class Module:
-    """A part of the network that a detector may look at, in the order of computing."""
-
-    name: str
-    kind: Literal["convolution", "norm", "linear"]
-    width: int
-
-
-class Network(Protocol):
-    """The network opened: what lies between pictures and logits. See `Context.network`.
-
-    Weights are never changed for longer than a call.
-    """
-
-    @property
-    def modules(self) -> Sequence[Module]:
-        """Convolutions, normalisations and linear layers in the order of computing."""
-        ...
-
-    def outputs(
-        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], reduce: Reduce
-    ) -> dict[str, NDArray[Any]]:
-        """Run pictures and return what ``reduce`` keeps of each module's output, by name."""
-        ...
-
-    def gradients(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        targets: NDArray[np.integer],
-        names: Sequence[str],
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return the gradient of each picture's logit ``targets`` at module outputs, (b, c).
-
-        Averaged over places.
-        """
-        ...
-
-    def scaled(
-        self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], factor: float
-    ) -> NDArray[np.float32]:
-        """Return the logits, (b, C), with weight and bias of some modules times a factor."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -133,7 +88,10 @@ class DetectorInfo:
     needs : tuple of str
         Names out of `SIGNALS`.
     passes : float
-        Extra passes over the data, in forward passes of the model; 0 when signals suffice.
+        Extra passes over the data, in forward passes of the model; 0 when signals suffice. A pass
+        back counts as two.
+    at_most : int
+        How many samples at most the passes are over; 0 for all.
     in_ranking : bool
         Whether the combined ranking uses the scores. Plugins are shown beside it, not mixed in.
     by_default : bool
@@ -157,6 +115,7 @@ class DetectorInfo:
     reference: str = ""
     api: int = API
     by_default: bool = True
+    at_most: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,6 +137,32 @@ class ClassResult:
     verdict: Verdict = "none"
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """One map per sample for some samples: where in its picture a score comes from.
+
+    Shown over the picture of the sample, and kept in the case as evidence for its score.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (m,), int
+        Rows of the context, each once.
+    maps : ndarray, shape (m, h, w), uint8
+        0 = nothing, 255 = most, over all that the network sees of the picture (`Network.pixels`);
+        at most `LARGEST_MAP` pixels on a side.
+    title : str
+        What the maps show, in a few words.
+    """
+
+    rows: NDArray[np.integer]
+    maps: NDArray[np.uint8]
+    title: str
+
+
+LARGEST_MAP = 64
+"""Pixels on a side of a map: as many as thumbnails have."""
+
+
 @dataclass
 class Finding:
     """What one detector run concluded.
@@ -193,7 +178,9 @@ class Finding:
     caveats : sequence of str
         What the scores do not show. At least one sentence.
     artifacts : mapping of str to ndarray
-        Named arrays worth looking at: spectra, masks, mean images.
+        Named arrays worth looking at: spectra, mean images.
+    pictures : Pictures, optional
+        What is shown with single samples.
     """
 
     scores: NDArray[np.float32]
@@ -201,6 +188,7 @@ class Finding:
     verdict: Verdict = "none"
     caveats: Sequence[str] = ()
     artifacts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    pictures: Pictures | None = None
 
 
 class Context:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inspector.api import Control, Module, Reduce
+from inspector.api import Control, Module, Reduce, Slope
 from inspector.intake.models.preprocess import Preprocess
 
 _BATCH = 64
@@ -107,6 +107,28 @@ class OpenedNetwork:
                 torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), x)
                 start += len(x)
         return {name: np.concatenate(parts) for name, parts in kept.items()}
+
+    def pixels(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return pictures at the network's size and with its channels, (b, c, h, w), 0 to 1."""
+        if not len(images):
+            return np.empty((0, self._preprocess.channels, *self._preprocess.size), np.float32)
+        parts = [self._preprocess.undo(x) for x in self._batches(images)]
+        found = np.concatenate(parts).transpose(0, 3, 1, 2) / 255
+        return np.ascontiguousarray(found, np.float32)
+
+    def pixel_gradients(
+        self, pixels: NDArray[np.floating], slope: Slope
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and the gradient at pixels of what ``slope`` is the gradient of."""
+        self._control.check()
+        x = torch.tensor(np.asarray(pixels, np.float32), requires_grad=True)
+        with torch.enable_grad():
+            logits = self._network(self._preprocess.normalise(x)).reshape(len(x), -1)
+        said: NDArray[np.float32] = logits.detach().float().numpy()
+        down = torch.tensor(np.asarray(slope(said), np.float32)).to(logits.dtype)
+        (gradient,) = torch.autograd.grad(logits, x, down)
+        found: NDArray[np.float32] = gradient.float().numpy()
+        return said, found
 
     def scaled(
         self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], factor: float

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import Context, Module, Reduce
+from inspector.api import Context, Module, Reduce, Slope
 
 SIDE = 16
 """Height and width of the made-up thumbnails, pixels."""
@@ -66,6 +66,7 @@ def planted_signals(
         "predicted": logits.argmax(axis=1).astype(np.int32),
         "thumbnails": _pictures(kind, planted, random),
         "gradients": random.standard_normal((n, 8)).astype(np.float32),
+        "combined": (planted + random.random(n)).astype(np.float32),
         **_courses(loss, planted),
         **_layers(activations, random),
     }
@@ -172,6 +173,24 @@ class PlainNetwork:
         kept = self.outputs(images, names, lambda name, values: values.mean(axis=2))
         chosen = self._weights.T[np.asarray(targets)]
         return {name: np.asarray(chosen + values, np.float32) for name, values in kept.items()}
+
+    def pixels(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the pictures from 0 to 1."""
+        found = np.stack(images).transpose(0, 3, 1, 2) / 255
+        return found.astype(np.float32)
+
+    def pixel_gradients(
+        self, pixels: NDArray[np.floating], slope: Slope
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and their slope through the means of 16 blocks, which are linear."""
+        b, c, height, width = pixels.shape
+        blocks = pixels.reshape(b, c, 4, height // 4, 4, width // 4).mean(axis=(1, 3, 5))
+        scale = 255 / 64
+        logits = np.asarray(scale * blocks.reshape(b, 16) @ self._weights, np.float32)
+        back = np.asarray(slope(logits)) @ self._weights.T
+        each = np.repeat(np.repeat(back.reshape(b, 1, 4, 4), height // 4, 2), width // 4, 3)
+        size = c * height * width / 16
+        return logits, np.asarray(np.broadcast_to(scale / size * each, pixels.shape), np.float32)
 
     def scaled(
         self, images: Sequence[NDArray[np.uint8]], names: Sequence[str], factor: float

@@ -100,3 +100,33 @@ def test_amplified_copies_leave_the_weights_as_they_were(
     after = network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_pixels_are_what_the_network_sees_of_pictures_of_any_size(network: nn.Module) -> None:
+    random = np.random.default_rng(1)
+    mixed = [
+        random.integers(0, 256, shape, dtype=np.uint8)
+        for shape in ((9, 7, 3), (6, 6, 3), (20, 30, 3))
+    ]
+    preprocess = Preprocess("L", (6, 6), (0.3,), (0.5,), fit="crop", side=8)
+    seen = OpenedNetwork(network, preprocess).pixels(mixed)
+    assert seen.shape == (3, 1, 6, 6)
+    assert seen.min() >= 0
+    assert seen.max() <= 1
+    given = preprocess.normalise(torch.from_numpy(seen))
+    torch.testing.assert_close(given, preprocess(mixed), atol=2e-2, rtol=0)
+
+
+def test_pixel_gradients_are_those_of_the_function_asked_about(
+    network: nn.Module, pictures: list[np.ndarray]
+) -> None:
+    preprocess = Preprocess("L", (6, 6), (0.3,), (0.5,))
+    opened = OpenedNetwork(network, preprocess)
+    pixels = opened.pixels(pictures[:5])
+    logits, found = opened.pixel_gradients(pixels, lambda values: 2 * values)
+    x = torch.from_numpy(pixels).requires_grad_(True)
+    answer = network(preprocess.normalise(x))
+    (expected,) = torch.autograd.grad((answer**2).sum(), x)
+    np.testing.assert_allclose(logits, answer.detach(), atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert all(value.grad is None for value in network.parameters())
