@@ -38,6 +38,8 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "score": ("float32", ("n",)),
     "course": ("float32", ("n",)),
     "map": ("float32", ("n", "2")),
+    "sample_maps": ("uint8", ("m", "h", "w")),
+    "sample_map_rows": ("int32", ("m",)),
     "neighbours": ("int32", ("n", "k")),
 }
 """Dtype and axes by name, or by what stands before the colon. Other names may hold anything."""

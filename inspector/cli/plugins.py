@@ -40,7 +40,8 @@ def detectors_command(as_json: bool) -> None:
             click.echo(f"{name}  ({row['origin']})  BROKEN: {row['cause']}")
             continue
         passes = float(info["passes"])
-        cost = f"{passes:g} extra passes over the data" if passes else "no extra pass"
+        over = f"at most {info['at_most']:,} samples" if info["at_most"] else "the data"
+        cost = f"{passes:g} extra passes over {over}" if passes else "no extra pass"
         click.echo(f"{name}  {info['version']}  ({row['origin']})  {info['title']}")
         click.echo(f"    {info['summary']}")
         named = "" if info.get("by_default", True) and not passes else f"; --detectors +{name}"

@@ -11,8 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import VERDICTS, Context, Detector, DetectorInfo, Finding, Parameter, Progress
+from inspector.api import (
+    LARGEST_MAP,
+    VERDICTS,
+    Context,
+    Detector,
+    DetectorInfo,
+    Finding,
+    Parameter,
+    Pictures,
+    Progress,
+)
 from inspector.errors import Cancelled
+
+MOST_MAPS = 4096
+"""Maps of one finding: 16 MiB at their largest."""
 
 Report = Callable[[Progress], None]
 
@@ -129,6 +142,8 @@ def checked_finding(finding: Any, n: int, classes: int) -> Finding:
             raise ContractBroken(f"verdict {result.verdict!r} is none of {', '.join(VERDICTS)}")
         if result.p_value is not None and not 0 <= result.p_value <= 1:
             raise ContractBroken(f"p-value {result.p_value!r} is not between 0 and 1")
+    if finding.pictures is not None:
+        finding.pictures = checked_pictures(finding.pictures, n)
     if isinstance(finding.caveats, str) or not [text for text in finding.caveats if str(text)]:
         raise ContractBroken("caveats must be a sequence of sentences, at least one")
     return finding
@@ -146,6 +161,33 @@ def checked_scores(scores: Any, n: int) -> NDArray[np.float32]:
     if np.isinf(found).any():
         raise ContractBroken("scores hold infinity; use NaN for samples that are not assessed")
     return found
+
+
+def checked_pictures(pictures: Any, n: int) -> Pictures:
+    """Return pictures as own arrays in the order of their rows, or raise what is wrong with them.
+
+    At most `MOST_MAPS` of them: the case keeps each.
+    """
+    if not isinstance(pictures, Pictures):
+        raise ContractBroken(f"pictures are {type(pictures).__name__} instead of Pictures")
+    rows, maps = np.asarray(pictures.rows), np.asarray(pictures.maps)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or len(set(rows.tolist())) != len(rows):
+        raise ContractBroken("rows of pictures must be whole numbers, each once")
+    if len(rows) and not 0 <= rows.min() <= rows.max() < n:
+        raise ContractBroken(f"rows of pictures must lie in 0 … {n - 1}")
+    if maps.dtype != np.uint8 or maps.ndim != 3 or len(maps) != len(rows):
+        raise ContractBroken(
+            f"maps are {maps.dtype} {maps.shape} instead of uint8 ({len(rows)}, h, w)"
+        )
+    if not 0 < min(maps.shape[1:]) <= max(maps.shape[1:]) <= LARGEST_MAP or len(rows) > MOST_MAPS:
+        raise ContractBroken(
+            f"{len(rows):,} maps of {maps.shape[1]} × {maps.shape[2]} pixels are too many or too "
+            f"large: at most {MOST_MAPS:,} of {LARGEST_MAP} × {LARGEST_MAP}"
+        )
+    if not isinstance(pictures.title, str) or not pictures.title.strip():
+        raise ContractBroken("pictures need a title that says what they show")
+    order = np.argsort(rows)
+    return Pictures(rows[order].astype(np.int32), maps[order].copy(), pictures.title.strip()[:80])
 
 
 def cause_of(error: BaseException) -> str:

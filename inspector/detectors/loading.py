@@ -66,6 +66,10 @@ def checked_info(candidate: Any) -> DetectorInfo:
         needs = [info.needs] if isinstance(info.needs, str) else info.needs
         strange = ", ".join(sorted(set(needs) - set(SIGNALS))) or "a text instead of a tuple"
         raise NotADetector(f"{name} needs {strange}; signals are: {', '.join(SIGNALS)}.")
+    if info.in_ranking and "combined" in info.needs:
+        raise NotADetector(f"{name} needs the combined ranking and so cannot be part of it.")
+    if type(info.at_most) is not int or info.at_most < 0:
+        raise NotADetector(f"{name}.info.at_most is {info.at_most!r} instead of a number.")
     for parameter in info.parameters:
         _check_parameter(name, parameter)
     return info

@@ -50,6 +50,7 @@ BUNDLED = (
     "beatrix",
     "layer_likelihood",
     "gradient_direction",
+    "cognitive_distillation",
 )
 """Modules of the bundled detectors, those of the combined ranking first."""
 

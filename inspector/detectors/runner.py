@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.api import VERDICTS, Context, Control, Forward, Network, Progress, Verdict
+from inspector.api import (
+    VERDICTS,
+    Context,
+    Control,
+    DetectorInfo,
+    Forward,
+    Network,
+    Pictures,
+    Progress,
+    Verdict,
+)
 from inspector.detectors.calibration import (
     FEWEST_VERIFIED,
     Calibration,
@@ -46,6 +56,8 @@ Poison is often the best-fitted part of its class and wrong labels the worst; by
 says enough for the ranking.
 """
 
+COMBINED = "combined"
+
 Images = Callable[[Sequence[int]], list[NDArray[np.uint8]]]
 
 
@@ -77,6 +89,8 @@ class Outcome:
     caveats : list of str
     columns : list of str
         Ids of the detectors that made the combined ranking.
+    pictures : dict of str to Pictures
+        By detector id, with rows of the whole dataset.
     """
 
     findings: dict[str, dict[str, Any]]
@@ -90,6 +104,7 @@ class Outcome:
     caveats: list[str]
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    pictures: dict[str, Pictures] = field(default_factory=dict)
 
 
 def run_detectors(
@@ -123,7 +138,8 @@ def run_detectors(
         Samples that signals exist for.
     class_names : sequence of str
     entries : sequence of Entry
-        What to run, in this order; broken ones are skipped with their cause.
+        What to run, in this order, those last that need the combined ranking; broken ones are
+        skipped with their cause.
     parameters : mapping of str to mapping, optional
         Values by detector id.
     seed : int
@@ -161,11 +177,14 @@ def run_detectors(
 
     findings: dict[str, dict[str, Any]] = {}
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = {}
+    kept: dict[str, Pictures] = {}
     columns: dict[str, NDArray[np.float32]] = {}
     shared: dict[Hashable, Any] = {}
     tested: dict[str, NDArray[np.float32]] = {}
-    for position, entry in enumerate(entries):
+    for position, entry in enumerate(sorted(entries, key=_after_the_ranking)):
         control.check()
+        if _after_the_ranking(entry) and columns and COMBINED not in ready:
+            ready[COMBINED] = _ranked(columns, here, len(class_names))[0]
         own = dict((parameters or {}).get(entry.id, {}))
         record = new_record(entry, own, seed)
         findings[entry.id] = record
@@ -180,10 +199,7 @@ def run_detectors(
         pictures = _images_of(images, rows)
         ctx = Context(ready, class_names, seed, control.check, pictures, shared, forward, network)
         if entry.info.passes:
-            control.log(
-                f"{entry.info.title}: {entry.info.passes:g} further passes over {len(rows):,} "
-                "samples."
-            )
+            control.log(_cost(entry.info, len(rows)))
 
         def report(step: Progress, title: str = entry.info.title, at: int = position) -> None:
             text = f"{title}: {step.text}" if step.text else title
@@ -199,15 +215,16 @@ def run_detectors(
         scores[rows] = finding.scores
         record.update(status="done", **outcome_of(finding))
         artifacts[entry.id] = finding.artifacts
+        if finding.pictures is not None:
+            record["pictures"] = finding.pictures.title
+            whole = rows[finding.pictures.rows].astype(np.int32)
+            kept[entry.id] = replace(finding.pictures, rows=whole)
         if entry.info.in_ranking:
             columns[entry.id] = finding.scores
         if entry.info.in_ranking or entry.id in _TESTED_TOO:
             tested[entry.id] = finding.scores
     control.progress(STAGE, len(entries) * 1000, len(entries) * 1000, "done")
-    ranking = tail_ranking(columns, here, len(class_names), _SWEPT)
-    statistics = _compared(ranking, columns, here, len(class_names))
-    standing = class_standing(statistics)
-    combined = as_scores(lifted(ranking.tails, here, standing))
+    combined, statistics, standing = _ranked(columns, here, len(class_names))
     calibration = None
     if verified is not None and columns and verified[rows].any():
         calibration = calibrate(
@@ -230,6 +247,7 @@ def run_detectors(
         findings=findings,
         artifacts=artifacts,
         columns=list(columns),
+        pictures=kept,
         combined=_spread(combined, rows, len(labels)),
         p_value=_spread(calibration.sample_p if calibration else nothing, rows, len(labels)),
         q_value=_spread(calibration.q_value if calibration else nothing, rows, len(labels)),
@@ -242,6 +260,31 @@ def run_detectors(
             *_caveats(columns, findings, statistics, calibration, classes, len(labels) - len(rows)),
         ],
     )
+
+
+def _after_the_ranking(entry: Entry) -> bool:
+    return entry.info is not None and COMBINED in entry.info.needs
+
+
+def _cost(info: DetectorInfo, count: int) -> str:
+    """Say what a detector with further passes costs, before it runs."""
+    if not 0 < info.at_most < count:
+        return f"{info.title}: {info.passes:g} further passes over {count:,} samples."
+    whole = info.passes * info.at_most / count
+    return (
+        f"{info.title}: {info.passes:g} further passes over {info.at_most:,} of {count:,} samples, "
+        f"as much as {whole:.2g} over all."
+    )
+
+
+def _ranked(
+    columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the combined ranking, and statistic and standing of every class."""
+    ranking = tail_ranking(columns, labels, classes, _SWEPT)
+    statistics = _compared(ranking, columns, labels, classes)
+    standing = class_standing(statistics)
+    return as_scores(lifted(ranking.tails, labels, standing)), statistics, standing
 
 
 def _compared(
@@ -294,6 +337,11 @@ def _why_not(entry: Entry, ready: Signals, count: int) -> str:
     if entry.status != "ready" or entry.info is None:
         return entry.cause
     missing = [name for name in entry.info.needs if name not in ready]
+    if COMBINED in missing:
+        return (
+            "It looks at the top of the combined ranking, and no detector that makes one has run; "
+            f"add it to the default set: --detectors +{entry.id}."
+        )
     if missing:
         return f"It needs {', '.join(missing)}, which was not computed for this case."
     return "" if count else "No sample could be assessed."

@@ -81,6 +81,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("fit-all", "Show the whole map", "View", ("Shift+F", "Home"), "samples"),
     Command("enlarge", "Enlarge the sample", "View", ("Space",), "samples"),
     Command("trigger-overlay", "Trigger on and off", "View", ("T",), "samples"),
+    Command("saliency", "Saliency on and off", "View", ("H",), "samples"),
     Command("focus-mode", "Focus mode", "View", ("F11",), "", True),
     Command("workspace-triage", "Workspace: Triage", "View", ("Ctrl+Alt+1",), "case", True),
     Command("workspace-trigger", "Workspace: Trigger", "View", ("Ctrl+Alt+2",), "case"),

@@ -235,6 +235,7 @@ class MainWindow(QMainWindow):
             "fit-all": lambda: self.panels["map"].fit_all(),
             "enlarge": self._enlarge,
             "trigger-overlay": lambda: space.trigger_requested.emit(space.current),
+            "saliency": lambda: space.saliency_requested.emit(space.current),
             "focus-mode": self._toggle_focus_mode,
             "workspace-triage": lambda: self.arrange("triage"),
             "workspace-trigger": lambda: self.arrange("trigger"),

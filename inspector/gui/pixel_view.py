@@ -1,4 +1,4 @@
-"""A small picture drawn large: every pixel a sharp square, a mask over it when there is one."""
+"""A small picture drawn large: every pixel a sharp square, masks over it when there are some."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from inspector.gui import theme
 from inspector.gui.plain import plain
 from inspector.gui.thumbnails import as_image
 
+_WHOLE = QRectF(0, 0, 1, 1)
+OVERLAYS = {"trigger": theme.VERDICT_COLOURS["high"], "saliency": theme.SALIENCY}
+"""What can lie over a picture, and in which colour."""
+
+_OPACITY = 170
+"""Of a mask where it is full, out of 255: the picture below stays readable."""
+
 MAX_SIDE = 1024
 """Longest side of a picture that the engine may send, in pixels."""
 
@@ -26,8 +33,8 @@ class PixelView(QWidget):
         self._caption = caption
         self._empty = ""
         self._image: QImage | None = None
-        self._overlay: QImage | None = None
-        self.overlay_shown = True
+        self._overlays: dict[str, tuple[QImage, QRectF]] = {}
+        self._hidden: set[str] = set()
         self.setMinimumSize(side, side + self._caption_height())
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(caption)
@@ -37,20 +44,39 @@ class PixelView(QWidget):
         """What is shown."""
         return self._image
 
-    @property
-    def has_overlay(self) -> bool:
-        """Whether a mask lies over the image."""
-        return self._overlay is not None and self.overlay_shown
+    def has_overlay(self, name: str) -> bool:
+        """Whether this mask lies over the image and can be seen."""
+        return name in self._overlays and name not in self._hidden
 
     def show_image(self, image: QImage | None, empty: str = "") -> None:
         """Show an image, or the words ``empty`` where there is none."""
         self._image, self._empty = image, empty
         self.update()
 
-    def show_overlay(self, mask: NDArray[np.uint8] | None) -> None:
-        """Lay a mask (h, w) of 0..255 over the image; None takes it away."""
-        self._overlay = None if mask is None else _tinted(mask)
+    def show_overlay(
+        self, name: str, mask: NDArray[np.uint8] | None, area: QRectF = _WHOLE
+    ) -> None:
+        """Lay a mask (h, w) of 0..255 over the image; None takes it away.
+
+        Parameters
+        ----------
+        name : str
+            One of `OVERLAYS`.
+        mask : ndarray or None
+        area : QRectF
+            Where it lies, in shares of the image's width and height.
+        """
+        if mask is None:
+            self._overlays.pop(name, None)
+        else:
+            self._overlays[name] = _tinted(mask, OVERLAYS[name]), area
         self.update()
+
+    def toggle_overlay(self, name: str) -> bool:
+        """Hide a mask, now and for the images to come, or show it again; return which."""
+        self._hidden ^= {name}
+        self.update()
+        return name not in self._hidden
 
     def set_caption(self, text: str) -> None:
         """Change the words below the image."""
@@ -72,8 +98,11 @@ class PixelView(QWidget):
             target = fitted(self._image.size(), area, self.devicePixelRatioF())
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
             painter.drawImage(target, self._image)
-            if self._overlay is not None and self.overlay_shown:
-                painter.drawImage(target, self._overlay)
+            painter.setClipRect(target)
+            for name, (layer, share) in self._overlays.items():
+                if name not in self._hidden:
+                    painter.drawImage(_within(target, share), layer)
+            painter.setClipping(False)
         elif self._empty:
             painter.setPen(QColor(theme.MUTED))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -175,13 +204,23 @@ def to_pixels(image: QImage | None) -> NDArray[np.uint8] | None:
     return rows[:, : rgb.width() * 3].reshape(rgb.height(), rgb.width(), 3).copy()
 
 
-def _tinted(mask: NDArray[np.uint8]) -> QImage:
-    """Return the mask as a see-through red layer."""
+def _within(area: QRectF, share: QRectF) -> QRectF:
+    """Return a part of an area, given in shares of it."""
+    return QRectF(
+        area.x() + share.x() * area.width(),
+        area.y() + share.y() * area.height(),
+        share.width() * area.width(),
+        share.height() * area.height(),
+    )
+
+
+def _tinted(mask: NDArray[np.uint8], colour: str) -> QImage:
+    """Return the mask as a see-through layer of one colour."""
     flat = mask[:, :, 0] if mask.ndim == 3 else mask
     height, width = flat.shape
     layer = np.zeros((height, width), np.uint32)
-    alpha = (flat.astype(np.uint32) * 150) // 255
-    red, green, blue = (int(theme.VERDICT_COLOURS["high"][i : i + 2], 16) for i in (1, 3, 5))
+    alpha = (flat.astype(np.uint32) * _OPACITY) // 255
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     layer[:] = alpha << 24 | (red * alpha // 255) << 16 | (green * alpha // 255) << 8
     layer |= blue * alpha // 255
     kind = QImage.Format.Format_ARGB32_Premultiplied

@@ -180,6 +180,11 @@ class PluginsDialog(QDialog):
                     _cost,
                     "Extra passes over the data; 0 = the signals suffice",
                 ),
+                ArrayColumn(
+                    "over",
+                    [_over(info) for info in infos],
+                    tips=["The samples that the extra passes are over"] * len(infos),
+                ),
             ]
         )
         self.stack.show_content()
@@ -226,6 +231,14 @@ def _number(value: Any) -> float:
 
 def _cost(value: Any) -> str:
     return "–" if value != value else f"{value:g}"
+
+
+def _over(info: dict[str, Any]) -> str:
+    """Return which samples the passes of a detector are over; nothing where there are none."""
+    most = info.get("at_most")
+    if not info.get("passes"):
+        return ""
+    return f"{most:,} samples" if isinstance(most, int) and most > 0 else "all samples"
 
 
 def _open_folder() -> None:

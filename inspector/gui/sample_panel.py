@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from inspector.case import TagKind
+from inspector.case.sample_maps import SampleMaps, sample_maps
 from inspector.gui.array_table import tooltip
 from inspector.gui.chip import chip
 from inspector.gui.empty_page import EmptyOr
@@ -27,6 +28,7 @@ from inspector.gui.facts_table import FactsTable
 from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
 from inspector.gui.sample_facts import class_name, facts_of
+from inspector.gui.seen_area import seen_area
 from inspector.gui.trigger_results import Trigger, triggers_of
 from inspector.gui.when_shown import WhenShown
 from inspector.gui.workspace import Workspace
@@ -42,6 +44,7 @@ class SamplePanel(WhenShown):
         self._workspace = workspace
         self._row = -1
         self._triggers: dict[int, Trigger] = {}
+        self._maps: list[SampleMaps] = []
         self._stale = True
         self._picture = PixelView("sample", self)
         self._stamped = PixelView("with trigger", self)
@@ -62,7 +65,8 @@ class SamplePanel(WhenShown):
         workspace.kinds_changed.connect(self._make_buttons)
         workspace.selection_changed.connect(self._say_target)
         workspace.note_requested.connect(self._ask_note)
-        workspace.trigger_requested.connect(self._toggle_overlay)
+        workspace.trigger_requested.connect(self._toggle_trigger)
+        workspace.saliency_requested.connect(self._toggle_saliency)
         self._on_case()
 
     def _build(self) -> QWidget:
@@ -135,11 +139,12 @@ class SamplePanel(WhenShown):
         reason = case.unreadable().get(row)
         why = f"unreadable: {plain(reason, 120)}" if reason else "Pictures appear while signals run"
         self._picture.show_image(image, why)
-        self._picture.set_caption(_caption(case.get("dataset", {}), image))
+        area = None if image is None else seen_area(case, image.size())
+        self._picture.set_caption(self._show_map(area, _caption(case.get("dataset", {}), image)))
         trigger = self._trigger_for(row)
         for view in (self._stamped, self._mask, self._pattern):
             view.setVisible(trigger is not None)
-        self._picture.show_overlay(None)
+        self._picture.show_overlay("trigger", None)
         if trigger is None:
             return
         name = class_name(case, trigger.index)
@@ -151,7 +156,16 @@ class SamplePanel(WhenShown):
         if pixels is not None and trigger.mask is not None and trigger.pattern is not None:
             mixed = stamped(pixels, trigger.mask, trigger.pattern, trigger.delta)
         self._stamped.show_image(to_image(mixed), "no picture")
-        self._picture.show_overlay(trigger.mask)
+        self._picture.show_overlay("trigger", trigger.mask if area else None, area or QRectF())
+
+    def _show_map(self, area: QRectF | None, caption: str) -> str:
+        """Lay the first map of the sample over its picture; return the caption with its name."""
+        found = next((one for one in self._maps if one.of(self._row) is not None), None)
+        shown = None if found is None or area is None else found.of(self._row)
+        self._picture.show_overlay("saliency", shown, area or QRectF())
+        if found is None or shown is None:
+            return caption
+        return f"{plain(found.shows, 40)} (H) · {caption}"
 
     def _trigger_for(self, row: int) -> Trigger | None:
         """Return the trigger found for what the model answers here, else for the label."""
@@ -213,9 +227,23 @@ class SamplePanel(WhenShown):
             self.note.setFocus(Qt.FocusReason.ShortcutFocusReason)
             self.note.selectAll()
 
-    def _toggle_overlay(self, _: int) -> None:
-        self._picture.overlay_shown = not self._picture.overlay_shown
-        self._picture.update()
+    def _toggle_trigger(self, _: int) -> None:
+        self._picture.toggle_overlay("trigger")
+
+    def _toggle_saliency(self, row: int) -> None:
+        """Show or hide where the score comes from, or say why nothing is there to show."""
+        if any(one.of(row) is not None for one in self._maps):
+            self._picture.toggle_overlay("saliency")
+            return
+        kept = sum(len(one.rows) for one in self._maps)
+        self._workspace.message.emit(
+            "info",
+            f"No saliency is kept for this sample, but for {kept:,} of the most suspicious and some "
+            "others."
+            if kept
+            else "No saliency is kept in this case: analyse it again with the detector "
+            "+cognitive-distillation, which finds the pixels that keep an answer.",
+        )
 
     # ---- signals --------------------------------------------------------------------------------
 
@@ -265,6 +293,7 @@ class SamplePanel(WhenShown):
         ):
             case = self._workspace.case
             found = [] if case is None else triggers_of(case)
+            self._maps = [] if case is None else sample_maps(case)
             self._triggers = {trigger.index: trigger for trigger in found}
         self._later()
 

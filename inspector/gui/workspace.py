@@ -51,7 +51,7 @@ class Workspace(Judging):
         ``thumbnails``, ``score:<id>``, ``finding:<id>``, ``findings``, ``triggers``.
     job_event : dict
         Events of `Investigation`, at most 20 deliveries a second.
-    note_requested, similar_requested, trigger_requested : int
+    note_requested, similar_requested, trigger_requested, saliency_requested : int
         A key or menu asks the panel in charge to act on this sample.
     """
 
@@ -61,6 +61,7 @@ class Workspace(Judging):
     note_requested = Signal(int)
     similar_requested = Signal(int)
     trigger_requested = Signal(int)
+    saliency_requested = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -7,8 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from inspector.api import ClassResult, Control, DetectorInfo, Finding, Parameter, Progress
+from inspector.api import (
+    ClassResult,
+    Control,
+    DetectorInfo,
+    Finding,
+    Parameter,
+    Pictures,
+    Progress,
+)
 from inspector.detectors import Entry, discover, run_detectors
+from inspector.detectors.loading import NotADetector, checked_info
 from inspector.errors import BadInput, Cancelled
 from inspector.testing.contexts import planted_signals
 
@@ -277,3 +286,78 @@ def test_no_sample_at_all():
     assert outcome.verdict == "none"
     assert {one["status"] for one in outcome.findings.values()} == {"skipped"}
     assert {row["count"] for row in outcome.classes} == {0}
+
+
+def _shown(rows, maps, title="where it lies"):
+    return lambda ctx: Finding(
+        np.zeros(ctx.n, np.float32),
+        caveats=("None.",),
+        pictures=Pictures(np.asarray(rows), np.asarray(maps), title),
+    )
+
+
+def test_pictures_come_out_in_the_order_of_the_rows_of_the_dataset():
+    assessed = np.ones(120, np.bool_)
+    assessed[:10] = False
+    maps = np.stack([np.full((3, 4), level, np.uint8) for level in (7, 8)])
+    outcome = _run([_given(_shown([5, 2], maps))], assessed=assessed)
+    assert outcome.findings["mine"]["pictures"] == "where it lies"
+    assert outcome.pictures["mine"].rows.tolist() == [12, 15]
+    assert outcome.pictures["mine"].maps[:, 0, 0].tolist() == [8, 7]
+    assert (
+        "pictures" not in _run([_given(_shown([5], maps[:1])), *BUNDLED[:1]]).findings["spectral"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "maps", "cause"),
+    [
+        ([0, 0], np.zeros((2, 3, 3), np.uint8), "each once"),
+        ([120], np.zeros((1, 3, 3), np.uint8), "0 … 119"),
+        ([-1], np.zeros((1, 3, 3), np.uint8), "0 … 119"),
+        ([0.5], np.zeros((1, 3, 3), np.uint8), "whole numbers"),
+        ([0], np.zeros((1, 3, 3), np.float32), "instead of uint8"),
+        ([0], np.zeros((2, 3, 3), np.uint8), "instead of uint8"),
+        ([0], np.zeros((1, 3, 65), np.uint8), "too large"),
+        ([0], np.zeros((1, 0, 3), np.uint8), "too large"),
+    ],
+)
+def test_pictures_that_a_case_could_not_show_are_refused(rows, maps, cause):
+    finding = _run([_given(_shown(rows, maps))]).findings["mine"]
+    assert finding["status"] == "failed"
+    assert cause in finding["reason"]
+
+
+def test_what_a_few_samples_cost_is_said_before_it_is_paid():
+    class Heard(Control):
+        def __init__(self):
+            self.said = []
+
+        def log(self, message):
+            self.said.append(message)
+
+    heard, paid = Heard(), []
+
+    def run(self, ctx):
+        paid.extend(heard.said)
+        yield Progress(0, 1)
+        return Finding(np.zeros(ctx.n, np.float32), caveats=("None.",))
+
+    _run(
+        [_entry(run, passes=30.0, at_most=20)],
+        images=lambda rows: [],
+        forward=lambda images: np.zeros((0, 4), np.float32),
+        control=heard,
+    )
+    assert paid == ["Mine: 30 further passes over 20 of 120 samples, as much as 5 over all."]
+
+
+def test_what_needs_the_ranking_cannot_be_part_of_it():
+    class Circular:
+        info = DetectorInfo("round", "Round", "Round.", "1", needs=("combined",), in_ranking=True)
+
+        def run(self, ctx):
+            yield Progress(0, 1)
+
+    with pytest.raises(NotADetector, match="cannot be part of it"):
+        checked_info(Circular)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from planted_case import NAMES, TARGET, copy_planted, put_array
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +16,7 @@ from inspector.case import SampleTable
 from inspector.gui.pixel_view import as_pixels, stamped
 from inspector.gui.sample_facts import facts_of, ranked
 from inspector.gui.sample_panel import SamplePanel
+from inspector.gui.seen_area import seen_area
 from inspector.gui.workspace import Workspace
 
 
@@ -86,11 +87,77 @@ def test_trigger_of_the_class_is_laid_over_the_picture(
     predicted = space.table.columns["predicted"]
     row = next(int(r) for r in poison if predicted[r] == TARGET)
     space.set_current(row)
-    assert panel._picture.has_overlay
+    assert panel._picture.has_overlay("trigger")
     assert panel._mask.image is not None
     assert panel._stamped.image is not None
     space.trigger_requested.emit(row)  # The key T.
-    assert not panel._picture.has_overlay
+    assert not panel._picture.has_overlay("trigger")
+
+
+def test_key_h_shows_and_hides_where_the_score_comes_from(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    said: list[tuple[str, str]] = []
+    space.message.connect(lambda kind, text: said.append((kind, text)))
+    space.set_current(int(poison[0]))
+    space.saliency_requested.emit(int(poison[0]))
+    assert "+cognitive-distillation" in said[-1][1]  # Nothing is there, and this is what to do.
+    maps = np.zeros((2, 28, 28), np.uint8)
+    maps[:, 24:27, 24:27] = 255
+    put_array(space.case, "sample_map_rows:cd", np.sort(poison[:2]).astype(np.int32))
+    put_array(space.case, "sample_maps:cd", maps)
+    done = {"title": "CD", "status": "done", "verdict": "none", "pictures": "pixels that <b>count"}
+    space.case.record_finding("cd", done)
+    space.table_changed.emit({"finding:cd", "sample_maps:cd"})
+    view = panel._picture
+    assert view.has_overlay("saliency")
+    assert view.accessibleName() == "pixels that <b>count (H) · 28 × 28 pixels"
+    with_map = view.grab().toImage()
+    space.saliency_requested.emit(int(poison[0]))  # The key H.
+    assert not view.has_overlay("saliency")
+    assert view.grab().toImage() != with_map
+    space.set_current(int(poison[1]))
+    assert not view.has_overlay("saliency")  # Hidden for the next sample, too.
+    space.saliency_requested.emit(int(poison[1]))
+    assert view.has_overlay("saliency")
+    space.set_current(int(poison[2]))
+    assert not view.has_overlay("saliency")
+    space.saliency_requested.emit(int(poison[2]))
+    assert "but for 2 of" in said[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("fitting", "thumbnail", "shape", "expected"),
+    [
+        ({"fit": "stretch", "size": [28, 28]}, (40, 20), None, (0, 0, 1, 1)),
+        # The shorter side to 256, then the middle 224 of 256 × 512.
+        ({"fit": "crop", "size": [224, 224]}, (64, 32), None, (0.28125, 0.0625, 0.4375, 0.875)),
+        (
+            {"fit": "stretch-crop", "size": [6, 6], "side": 8},
+            (9, 5),
+            None,
+            (0.125, 0.125, 0.75, 0.75),
+        ),
+        ({"fit": "none", "size": [30, 30]}, (20, 20), None, (-0.25, -0.25, 1.5, 1.5)),
+        ({"fit": "none", "size": [30, 30]}, (64, 64), [60, 120, 3], (0.375, 0.25, 0.25, 0.5)),
+        ({"fit": "none", "size": [30, 30]}, (64, 40), None, None),
+        ({"fit": "crop", "size": "wide"}, (64, 40), None, (0, 0, 1, 1)),
+        ([], (64, 40), None, (0, 0, 1, 1)),
+    ],
+)
+def test_what_is_laid_over_a_picture_lies_where_the_network_saw_it(
+    planted: tuple[Workspace, np.ndarray],
+    fitting: object,
+    thumbnail: tuple[int, int],
+    shape: list[int] | None,
+    expected: tuple[float, ...] | None,
+) -> None:
+    case = planted[0].case
+    case.set("model", {"preprocess": fitting})
+    case.set("dataset", {**case.get("dataset"), "image_shape": shape})
+    found = seen_area(case, QSize(*thumbnail))
+    assert (None if found is None else found.getRect()) == expected
 
 
 def test_button_tags_the_selection_and_a_second_press_takes_it_back(

@@ -97,6 +97,11 @@ def run(
             if _can_be_kept(name, kind, values):
                 file = target / f"artifact-{name}-{kind}.npy"
                 written.append(write_array(session, f"artifact:{name}:{kind}", file, values))
+        shown = outcome.pictures.get(name)
+        if shown is not None:
+            for kind, values in (("sample_maps", shown.maps), ("sample_map_rows", shown.rows)):
+                file = target / f"{kind}-{name}.npy"
+                written.append(write_array(session, f"{kind}:{name}", file, values))
         findings[name] = plain
     return {
         "findings": findings,
