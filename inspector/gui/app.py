@@ -39,9 +39,10 @@ def start(case: Path | None) -> int:
     app.setWindowIcon(theme.window_icon())
     former = sys.excepthook
     sys.excepthook = lambda kind, error, trace: _on_exception(window, kind, error, trace)
-    # The timer of the job feed lets Python see signals. Ctrl-C may ask, a shutdown must not.
+    # The timer of the job feed lets Python see signals. Ctrl-C may ask, a shutdown must not: so not
+    # by `quit`, which closes windows first and gives up when one of them asks.
     signal.signal(signal.SIGINT, lambda number, frame: window.close())
-    signal.signal(signal.SIGTERM, lambda number, frame: app.quit())
+    signal.signal(signal.SIGTERM, lambda number, frame: app.exit())
     app.aboutToQuit.connect(window.end)
     window.show()
     # The panels import pyqtgraph: after the first picture, not before.

@@ -45,9 +45,13 @@ class JobsPanel(QWidget):
         self.state.setWordWrap(True)
         self.pause = QPushButton("Pause", self)
         self.cancel = QPushButton("Cancel", self)
+        self.keep = QPushButton("Stop and keep", self)
+        self.keep.setToolTip("End the search now; triggers that work so far are kept")
+        self.keep.hide()
         self.cancel.setToolTip("Stop after the present chunk; what is finished stays in the case")
         self.stack = EmptyOr(self, self._build())
         self.pause.clicked.connect(self._on_pause)
+        self.keep.clicked.connect(self._on_keep)
         self.cancel.clicked.connect(self._on_cancel)
         workspace.job_event.connect(self._on_event)
         workspace.case_changed.connect(self._on_case)
@@ -57,6 +61,7 @@ class JobsPanel(QWidget):
         top = QHBoxLayout()
         top.addWidget(self.state, 1)
         top.addWidget(self.pause)
+        top.addWidget(self.keep)
         top.addWidget(self.cancel)
         rows = QWidget(self)
         self._grid = QGridLayout(rows)
@@ -120,6 +125,8 @@ class JobsPanel(QWidget):
         running = not self._over
         self.pause.setEnabled(running)
         self.cancel.setEnabled(running)
+        self.keep.setVisible(running and self._workspace.ends_early)
+        self.keep.setEnabled(running)
         self.pause.setText("Resume" if self._paused else "Pause")
 
     def _end(self, event: dict[str, Any]) -> None:
@@ -171,6 +178,12 @@ class JobsPanel(QWidget):
         else:
             self._workspace.pause_job()
             self._say(f"{self._job()}: pausing after the present chunk …")
+
+    def _on_keep(self) -> None:
+        if self._workspace.finish_job():
+            self._say(f"{self._job()}: stopping, what was found so far is kept …")
+            self.keep.setEnabled(False)
+            self.pause.setEnabled(False)
 
     def _on_cancel(self) -> None:
         self._workspace.cancel_job()

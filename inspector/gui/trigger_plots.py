@@ -19,6 +19,8 @@ from inspector.gui.plain import plain
 LONGEST = 20_000
 """Points of a curve that are kept."""
 _AXIS = 38
+FLAGGED, USUAL, OPEN = theme.VERDICT_COLOURS["medium"], "#3a6ba3", theme.FOCUS
+"""Bars of recorded triggers: significant, not, and stopped early."""
 _LOSS = theme.FOCUS
 _SUCCESS = theme.MESSAGE_COLOURS["done"]
 
@@ -47,6 +49,7 @@ class CurvePlot(pg.PlotWidget):
         left = self.plotItem.getAxis("left")
         left.setTextPen(pg.mkPen(_LOSS))
         left.setWidth(52)
+        self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
         self.plotItem.vb.sigResized.connect(self._align)
         self.setToolTip(
             "Blue: loss. Green: share of samples that the trigger moves into the class."
@@ -59,8 +62,11 @@ class CurvePlot(pg.PlotWidget):
         x, y = _points(steps, losses)
         x, y = x[y > 0], np.log10(y[y > 0])
         self._loss.setData(x, y)
-        if y.size:
-            self.plotItem.getAxis("left").setTicks([log_ticks(float(y.min()), float(y.max()))])
+        last = float(max(steps, default=0.0))
+        ends = sorted({float(min(steps)), last}) if 0 < last < float("inf") else []
+        self.plotItem.getAxis("bottom").setTicks([[(at, f"{at:,.0f}") for at in ends]])
+        ticks = log_ticks(float(y.min()), float(y.max())) if y.size else []
+        self.plotItem.getAxis("left").setTicks([ticks])
         self._success.setData(*_points(steps, successes))
 
     def _align(self) -> None:
@@ -95,24 +101,27 @@ class ClassBars(pg.PlotWidget):
         self.plotItem.getAxis("left").setWidth(_AXIS)
         self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
         self.scene().sigMouseClicked.connect(self._on_clicked)
+        self.setToolTip(
+            "One bar per class; a click shows it. Orange: significant. Light blue: works, not searched "
+            "through. In a running search also green: searched through, grey: nothing works yet."
+        )
 
     def show_bars(
         self,
         classes: Sequence[int],
         names: Sequence[str],
         values: Sequence[float],
-        lit: Sequence[bool],
+        colours: Sequence[str],
         threshold: float,
     ) -> None:
-        """Draw one bar per class, those that are ``lit`` in the colour of a warning."""
+        """Draw one bar per class, and a line at the threshold unless it is NaN."""
         self._classes = list(classes)
         heights = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
-        warn, usual = QColor(theme.VERDICT_COLOURS["medium"]), QColor(theme.ACCENT).darker(120)
         self._bars.setOpts(
             x=np.arange(len(heights)),
             height=heights,
             width=0.7,
-            brushes=[warn if on else usual for on in lit],
+            brushes=[QColor(colour) for colour in colours],
             pen=pg.mkPen(None),
         )
         shown = threshold == threshold and heights.size > 0
@@ -121,6 +130,7 @@ class ClassBars(pg.PlotWidget):
             self._line.setValue(threshold)
         self._names = list(names)
         self._name_bars()
+        self.plotItem.getAxis("left").setTicks(None if heights.size else [[]])
         top = max([*heights.tolist(), threshold if shown else 0.0, 0.1])
         low = min([*heights.tolist(), 0.0])
         self.setXRange(-0.6, max(len(heights), 1) - 0.4, padding=0)

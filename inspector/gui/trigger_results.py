@@ -47,6 +47,8 @@ class Trigger:
         Success of the same pixels moved, and at random places.
     steps, losses, successes : ndarray
         The course of the search.
+    stopped_early : bool
+        The search was ended before it was through; the trigger works and is compared with none.
     """
 
     index: int
@@ -64,6 +66,7 @@ class Trigger:
     steps: tuple[float, ...] = ()
     losses: tuple[float, ...] = ()
     successes: tuple[float, ...] = ()
+    stopped_early: bool = False
 
 
 def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
@@ -97,6 +100,7 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
     if not isinstance(index, int) or index < 0:
         return None
     interval = row.get("success_interval")
+    steps, losses, successes = _course(row)
     pair = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
     return Trigger(
         index,
@@ -111,7 +115,10 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         _delta(case, row),
         str(row.get("method", "")),
         _controls(row),
-        *_course(row),
+        steps,
+        losses,
+        successes,
+        stopped_early=row.get("stopped_early") is True,
     )
 
 

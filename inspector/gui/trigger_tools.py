@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.judging import CARRIERS
@@ -19,7 +19,13 @@ _FINDING = CARRIERS.partition(":")[0]
 
 
 class TriggerTools(QWidget):
-    """A row of acts on the trigger that the panel shows, and what came of the last one."""
+    """A column of acts on the trigger that the panel shows.
+
+    Attributes
+    ----------
+    said : ElidedLabel
+        What came of the last one; the panel places it.
+    """
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,12 +46,13 @@ class TriggerTools(QWidget):
             "and with the region pasted on samples of other classes"
         )
         self.save.setToolTip("Mask, pattern and stamped sample as pictures")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
         for button in (self.search, self.tag, self.attempt, self.save):
-            row.addWidget(button)
-        row.addWidget(self.said, 1)
+            button.setStyleSheet("QPushButton { padding: 2px 8px; }")
+            column.addWidget(button)
+        column.addStretch(1)
         self.search.clicked.connect(self._on_search)
         self.tag.clicked.connect(lambda _=False: workspace.tag_carriers())
         self.attempt.clicked.connect(self._on_attempt)
@@ -67,6 +74,11 @@ class TriggerTools(QWidget):
         """
         self._trigger, self._pictures = trigger, pictures
         self._offer()
+
+    def _say(self, text: str) -> None:
+        """Say what came of an act; without a word the line leaves its room to others."""
+        self.said.setText(text)
+        self.said.setVisible(bool(text))
 
     def save_to(self, path: Path) -> list[Path]:
         """Write the pictures as ``NAME-mask.png`` and so on; return what was written."""
@@ -109,12 +121,12 @@ class TriggerTools(QWidget):
         case = self._workspace.case
         finding = None if case is None else case.findings().get(_FINDING)
         if not finding:
-            self.said.setText("")
+            self._say("")
             return
         name = plain((finding.get("parameters") or {}).get("trigger") or "", 60)
         count = finding.get("carriers")
         count = count if isinstance(count, int) else 0
-        self.said.setText(
+        self._say(
             f"{count:,} samples carry {name}; ranked as “{_FINDING}”."
             if count
             else f"No sample carries {name}. That does not show that the data are clean."
@@ -123,13 +135,13 @@ class TriggerTools(QWidget):
     def _on_search(self) -> None:
         name = self._name()
         if name and self._workspace.start_carriers(name):
-            self.said.setText("Searching the data …")
+            self._say("Searching the data …")
             self._offer()
 
     def _on_attempt(self) -> None:
         name, row = self._name(), self._workspace.current
         if name and row >= 0 and self._workspace.start_stamp([row], name):
-            self.said.setText(f"Asking the model about sample {row:,} …")
+            self._say(f"Asking the model about sample {row:,} …")
             self._offer()
 
     def _on_save(self) -> None:
@@ -162,10 +174,10 @@ class TriggerTools(QWidget):
         if kind == "stamped":
             rows = event.get("rows")
             if isinstance(rows, list) and rows and isinstance(rows[0], Mapping):
-                self.said.setText(self._answer(rows[0]))
+                self._say(self._answer(rows[0]))
         elif kind in ("done", "failed", "cancelled"):
             if job in ("carriers", "stamp") and kind != "done":
-                self.said.setText(plain(event.get("what") or "Stopped.", 200))
+                self._say(plain(event.get("what") or "Stopped.", 200))
             self._offer()
 
     def _answer(self, row: Mapping[str, Any]) -> str:

@@ -238,6 +238,15 @@ class Workspace(Judging):
         if self.investigation is not None:
             self.investigation.cancel()
 
+    @property
+    def ends_early(self) -> bool:
+        """Whether the running job can end before it is through, with what it has."""
+        return self.investigation is not None and self.investigation.ends_early
+
+    def finish_job(self) -> bool:
+        """Have the running job end now with what it has; False when it can only be cancelled."""
+        return self.investigation is not None and self.investigation.finish()
+
     def pause_job(self) -> None:
         """Let the running job wait."""
         if self.investigation is not None:

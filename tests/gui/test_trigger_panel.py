@@ -67,36 +67,36 @@ def test_start_takes_the_ticked_classes(
     asked: list[list[int]] = []
     monkeypatch.setattr(space, "start_trigger", lambda classes: asked.append(list(classes)) or True)
     panel.tick_suspects()
-    assert panel.ticked() == [TARGET]
-    panel.tick([1, TARGET])
-    qtbot.mouseClick(panel.start, Qt.MouseButton.LeftButton)
+    assert panel.classes.ticked() == [TARGET]
+    panel.classes.tick([1, TARGET])
+    qtbot.mouseClick(panel.controls.start, Qt.MouseButton.LeftButton)
     assert asked == [[1, TARGET]]
-    assert not panel.start.isEnabled()
-    assert panel.pause.isEnabled()
-    assert panel.stop.isEnabled()
+    assert not panel.controls.start.isEnabled()
+    assert panel.controls.pause.isEnabled()
+    assert panel.controls.cancel.isEnabled()
 
 
 def test_no_class_no_start(panel: TriggerPanel) -> None:
-    panel.tick_none()
-    assert not panel.start.isEnabled()
-    panel.tick_all()
-    assert panel.start.isEnabled()
-    assert panel.ticked() == list(range(len(NAMES)))
+    panel.classes.tick(())
+    assert not panel.controls.start.isEnabled()
+    panel.classes.tick(range(len(NAMES)))
+    assert panel.controls.start.isEnabled()
+    assert panel.classes.ticked() == list(range(len(NAMES)))
 
 
 def test_preview_is_shown_live(panel: TriggerPanel, space: Workspace) -> None:
     for step in (0, 50, 100):
         space.job_event.emit(preview(2, step))
     assert panel.classes.currentItem().text() == "bird"
-    assert panel.mask_view.image is not None
-    assert panel.pattern_view.image is not None
-    assert panel.stamp_view.image is not None
-    x, y = panel.curves._success.getData()
+    assert panel.views.mask_view.image is not None
+    assert panel.views.pattern_view.image is not None
+    assert panel.views.stamp_view.image is not None
+    x, y = panel.views.curves._success.getData()
     assert x.tolist() == [0, 50, 100]
     assert y.tolist() == [0, 0.5, 1.0]
-    assert "step 100" in panel.state.text()
-    assert "success 100.0%" in panel.state.text()
-    corner = panel.stamp_view.image.pixelColor(25, 25)
+    assert "step 100" in panel.detail.text()
+    assert "success 100.0%" in panel.detail.text()
+    corner = panel.views.stamp_view.image.pixelColor(25, 25)
     assert (corner.red(), corner.green(), corner.blue()) == (200, 200, 200)
 
 
@@ -105,14 +105,14 @@ def test_curves_of_classes_are_kept_apart(panel: TriggerPanel, space: Workspace)
         space.job_event.emit(preview(1, step))
         space.job_event.emit(preview(2, step))
     panel.show_class(1)
-    assert panel.curves._success.getData()[0].size == 3
+    assert panel.views.curves._success.getData()[0].size == 3
 
 
 def test_odd_previews_are_ignored(panel: TriggerPanel, space: Workspace) -> None:
     space.job_event.emit(preview(99, 1))
     space.job_event.emit(preview("x", 1))
     space.job_event.emit(preview(1, 1, mask="evil", pattern=[[1], [1, 2]], loss="x", success=None))
-    assert panel.mask_view.image is None
+    assert panel.views.mask_view.image is None
     space.job_event.emit({"event": "preview", "name": "trigger"})
 
 
@@ -123,24 +123,24 @@ def test_pause_and_stop_reach_the_job(
     for act in ("pause_job", "resume_job", "cancel_job"):
         monkeypatch.setattr(space, act, lambda act=act: acts.append(act))
     space.job_event.emit(preview(1, 1))
-    qtbot.mouseClick(panel.pause, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.controls.pause, Qt.MouseButton.LeftButton)
     space.job_event.emit({"event": "paused"})
-    assert panel.pause.text() == "Resume"
-    qtbot.mouseClick(panel.pause, Qt.MouseButton.LeftButton)
+    assert panel.controls.pause.text() == "Resume"
+    qtbot.mouseClick(panel.controls.pause, Qt.MouseButton.LeftButton)
     space.job_event.emit({"event": "resumed"})
-    qtbot.mouseClick(panel.stop, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.controls.cancel, Qt.MouseButton.LeftButton)
     assert acts == ["pause_job", "resume_job", "cancel_job"]
     space.job_event.emit({"event": "cancelled", "job": "trigger"})
-    assert panel.start.isEnabled()
-    assert not panel.stop.isEnabled()
-    assert "kept" in panel.state.text()
+    assert panel.controls.start.isEnabled()
+    assert not panel.controls.cancel.isEnabled()
+    assert "not searched again" in panel.controls.state.text()
 
 
 def test_failure_is_told_in_place(panel: TriggerPanel, space: Workspace) -> None:
     space.job_event.emit(preview(1, 1))
     space.job_event.emit({"event": "failed", "job": "trigger", "what": "The engine stopped."})
-    assert panel.state.text() == "The engine stopped."
-    assert panel.start.isEnabled()
+    assert panel.controls.state.text() == "The engine stopped."
+    assert panel.controls.start.isEnabled()
 
 
 def test_recorded_triggers_are_compared(
@@ -148,19 +148,19 @@ def test_recorded_triggers_are_compared(
 ) -> None:
     plant_trigger(space.case)
     space.table_changed.emit({"triggers"})
-    heights = panel.bars._bars.opts["height"]
+    heights = panel.views.bars._bars.opts["height"]
     assert int(np.argmax(heights)) == TARGET
-    assert panel.bars._line.isVisible()
-    assert panel.bars._line.value() == pytest.approx(3.2)
-    panel.bars.clicked.emit(TARGET)
+    assert panel.views.bars._line.isVisible()
+    assert panel.views.bars._line.value() == pytest.approx(3.2)
+    panel.views.bars.clicked.emit(TARGET)
     assert panel.classes.currentRow() == TARGET
-    assert "success 99.8% (97%–100%)" in panel.state.text()
-    assert "threshold 3.2" in panel.state.text()
-    assert panel.curves._success.getData()[0].size == 40
-    panel.measure.setCurrentIndex(1)
-    panel.measure.activated.emit(1)
-    assert int(np.argmin(panel.bars._bars.opts["height"])) == TARGET
-    assert not panel.bars._line.isVisible()
+    assert "success 99.8% (97%–100%)" in panel.detail.text()
+    assert "threshold 3.2" in panel.detail.text()
+    assert panel.views.curves._success.getData()[0].size == 40
+    panel.views.measure.setCurrentIndex(1)
+    panel.views.measure.activated.emit(1)
+    assert int(np.argmin(panel.views.bars._bars.opts["height"])) == TARGET
+    assert not panel.views.bars._line.isVisible()
 
 
 def test_caveat_does_not_acquit() -> None:
@@ -174,11 +174,11 @@ def test_the_chosen_search_is_asked_for_and_its_results_are_shown(
     monkeypatch.setattr(space, "start_trigger", lambda classes, **more: asked.append(more) or True)
     plant_trigger(space.case)
     space.table_changed.emit({"triggers"})
-    assert panel.bars._bars.opts["height"].size == len(NAMES)
-    panel.method.choose("blended")
-    panel.method.activated.emit(panel.method.currentIndex())
-    assert panel.bars._bars.opts["height"].size == 0
-    qtbot.mouseClick(panel.start, Qt.MouseButton.LeftButton)
+    assert panel.views.bars._bars.opts["height"].size == len(NAMES)
+    panel.controls.method.choose("blended")
+    panel.controls.method.activated.emit(panel.controls.method.currentIndex())
+    assert panel.views.bars._bars.opts["height"].size == 0
+    qtbot.mouseClick(panel.controls.start, Qt.MouseButton.LeftButton)
     assert asked == [{"methods": ["blended"]}]
 
 
@@ -187,8 +187,8 @@ def test_a_case_opens_with_the_search_that_found_most(qtbot: QtBot, space: Works
     space.case.record_trigger(TARGET, "white", {"mask_l1": 1.0, "significant": False})
     shown = TriggerPanel(space)
     qtbot.addWidget(shown)
-    assert shown.method.name == "neural-cleanse"
-    assert shown.method.findData("white") >= 0
+    assert shown.controls.method.name == "neural-cleanse"
+    assert shown.controls.method.findData("white") >= 0
 
 
 def test_the_overlay_goes_on_the_current_sample(panel: TriggerPanel, space: Workspace) -> None:
@@ -196,10 +196,10 @@ def test_the_overlay_goes_on_the_current_sample(panel: TriggerPanel, space: Work
     space.table_changed.emit({"triggers"})
     panel.show_class(TARGET)
     space.select([17], "new", "keys", 17)
-    assert "17" in panel.stamp_view.accessibleName()
+    assert "17" in panel.views.stamp_view.accessibleName()
     before = space.thumbnail(17).pixelColor(2, 2)
-    assert panel.stamp_view.image.pixelColor(2, 2) == before
-    assert panel.stamp_view.image.pixelColor(25, 25).red() == 255
+    assert panel.views.stamp_view.image.pixelColor(2, 2) == before
+    assert panel.views.stamp_view.image.pixelColor(25, 25).red() == 255
 
 
 def test_carriers_are_searched_for_told_and_tagged_in_one_act(

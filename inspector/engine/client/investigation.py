@@ -20,20 +20,11 @@ from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of
+from inspector.engine.client.retold import retold
 from inspector.engine.client.steps import RunJob, register
 from inspector.engine.client.taking_in import check_same_investigation
 from inspector.engine.client.tracing import check_incident, trace_answer
 from inspector.errors import Cancelled, InspectorError
-
-STAGES = {
-    "hash": "Hashing",
-    "model": "Recognising the network",
-    "detectors": "Detectors",
-    "triggers": "Trigger search",
-    "seeds": "Trigger search, other seeds",
-    "carriers": "Search of the data",
-}
-"""Words for the stages that rooms below the engine report under names of their own."""
 
 ENDS_EARLY = ("trigger",)
 """Jobs that can end before they are through, with results."""
@@ -296,12 +287,16 @@ class Investigation:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
         self._engines.cancel()
 
+    @property
+    def ends_early(self) -> bool:
+        """Whether the running job can end before it is through, with results."""
+        return self._job in ENDS_EARLY
+
     def finish(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""
-        if self._job not in ENDS_EARLY:
-            return False
-        self._engines.finish()
-        return True
+        if self.ends_early:
+            self._engines.finish()
+        return self.ends_early
 
     def cancel_map(self) -> None:
         """Stop the map, which can only be killed."""
@@ -377,23 +372,16 @@ class Investigation:
         try:
             work()
             self._emit({"event": "done", "job": job})
-        except Cancelled:
-            self._emit({"event": "cancelled", "job": job})
+        except Cancelled as error:
+            self._emit({"event": "cancelled", "job": job, "why": error.why})
         except InspectorError as error:
             detail = "\n".join(getattr(error, "__notes__", []))
             self._emit({"event": "failed", "job": job, "detail": detail, **error.as_message()})
 
     def _on_engine_event(self, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            stage = str(event.get("stage"))
-            self._emit(self._pace.extend({**event, "stage": STAGES.get(stage, stage)}))
-        elif kind == "preview":
-            values = event.get("values")
-            values = values if isinstance(values, dict) else {}
-            self._emit({**values, "event": "preview", "name": event.get("name")})
-        elif kind in ("log", "paused", "resumed", "ready"):
-            self._emit(event)
+        told = retold(event, self._pace)
+        if told is not None:
+            self._emit(told)
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._on_event(event)

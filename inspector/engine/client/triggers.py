@@ -81,7 +81,9 @@ def reconstruct(
     )
     early, rows = bool(result["ended_early"]), result["classes"]
     if early and not rows:
-        raise Cancelled("Stopped before any class had a trigger that works: nothing is recorded.")
+        raise Cancelled(
+            "The search was stopped.", "No class had a trigger that works yet: nothing is recorded."
+        )
     said = _how_far(result) if early else ""
     if early:
         result["caveats"] = [said, *result["caveats"]]
