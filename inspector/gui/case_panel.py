@@ -25,6 +25,7 @@ from inspector.case.checkpoints import checkpoint_rows
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
+from inspector.gui.case_checks import fill_checks
 from inspector.gui.chip import chip
 from inspector.gui.classes_panel import mode_of
 from inspector.gui.contents_facts import facts_of
@@ -37,7 +38,7 @@ from inspector.gui.turns import soon
 from inspector.gui.workspace import Workspace
 
 ORIGIN = "case"
-GROUPS = ("Evidence", "Findings", "Proposals", "Tags", "Notes", "Classes", "Saved views")
+GROUPS = ("Evidence", "Findings", "Checks", "Proposals", "Tags", "Notes", "Classes", "Saved views")
 VIEWS = "views"
 _COPY = Qt.ItemDataRole.UserRole + 1
 Act = Callable[[Qt.KeyboardModifier], None]
@@ -103,6 +104,7 @@ class CasePanel(QWidget):
         self.stack.show_content()
         self._fill_evidence()
         self._fill_findings(case)
+        fill_checks(self._emptied("Checks"), self._workspace, case)
         self._fill_judgements()
         self._fill_classes(case)
         self._fill_views()

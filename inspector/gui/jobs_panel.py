@@ -105,6 +105,9 @@ class JobsPanel(QWidget):
             else:
                 row.enter(str(event.get("state", "")))
                 self._close_steps(row)
+        elif kind == "budget":
+            self._begin()
+            self._say(f"{self._job()}: waits for your answer to what it would take")
         elif kind in ("paused", "resumed"):
             self._paused = kind == "paused"
             self._say(f"{self._job()}: paused" if self._paused else self._job())

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from inspector.gui import layouts, theme
 from inspector.gui.closing import may_lose_unsaved, may_stop
 from inspector.gui.commands import Commands
+from inspector.gui.dialogs import Dialogs
 from inspector.gui.end_typing import end_typing, is_typing
 from inspector.gui.filter_bar import FilterBar
 from inspector.gui.message_bar import MessageBar
@@ -77,6 +78,7 @@ class MainWindow(QMainWindow):
         self._quick_look: QuickLook | None = None
         self.opening = Opening(self.workspace, self)
         self.reports = ReportAction(self.workspace, self)
+        self.dialogs = Dialogs(self.workspace, self)
         self.start_page = StartPage(self)
         self.messages = MessageBar(self)
         self.pages = QStackedWidget(self)
@@ -100,6 +102,7 @@ class MainWindow(QMainWindow):
         self.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
         self.setTabPosition(areas.AllDockWidgetAreas, QTabWidget.TabPosition.South)
         self.workspace.message.connect(self.messages.say)
+        self.workspace.command_requested.connect(self._run)
         self.workspace.case_changed.connect(self._on_case)
         self.workspace.job_event.connect(self.opening.on_event)
         self.opening.progressed.connect(self.start_page.show_progress)
@@ -202,10 +205,10 @@ class MainWindow(QMainWindow):
             "open-case": opening.ask_case,
             "demo": opening.demo,
             "analyse": opening.analyse,
-            "export": self._export,
+            "export": self.dialogs.export,
             "report": self.reports.ask,
             "verify": space.start_verify,
-            "limits": self._limits,
+            "limits": self.dialogs.limits,
             "close-case": space.close_case,
             "quit": self.close,
             "undo": space.undo,
@@ -226,9 +229,10 @@ class MainWindow(QMainWindow):
             "clear-tags": space.clear_tags,
             "note": lambda: space.note_requested.emit(space.current),
             "propose": space.propose_selection,
-            "tag-kinds": self._tag_kinds,
+            "tag-kinds": self.dialogs.tag_kinds,
             "audit": lambda: self.arrange("audit"),
             "search-triggers": lambda: self.focus_panel("trigger"),
+            "check-cleaning": self.dialogs.cleaning,
             "compute-map": space.start_map,
             "cancel": space.cancel_job,
             "fit": lambda: self.panels["map"].fit(),
@@ -241,10 +245,10 @@ class MainWindow(QMainWindow):
             "workspace-trigger": lambda: self.arrange("trigger"),
             "workspace-review": lambda: self.arrange("review"),
             "reset-layout": lambda: self.arrange("triage"),
-            "plugins": self._plugins,
-            "help": lambda: self._help(""),
-            "keys": lambda: self._help("Keys"),
-            "about": self._about,
+            "plugins": self.dialogs.plugins,
+            "help": lambda: self.dialogs.help(""),
+            "keys": lambda: self.dialogs.help("Keys"),
+            "about": self.dialogs.about,
         }
 
     def focus_panel(self, name: str) -> None:
@@ -305,38 +309,6 @@ class MainWindow(QMainWindow):
         if self._palette is None:
             self._palette = Palette(self)
         self._palette.open_with(self.commands.all())
-
-    def _export(self) -> None:
-        from inspector.gui.export_dialog import ExportDialog
-
-        ExportDialog(self.workspace, self).exec()
-
-    def _limits(self) -> None:
-        from inspector.gui.limits_dialog import LimitsDialog
-
-        LimitsDialog(self.workspace, self).exec()
-
-    def _tag_kinds(self) -> None:
-        from inspector.gui.tag_kinds_dialog import TagKindsDialog
-
-        TagKindsDialog(self.workspace, self).exec()
-
-    def _plugins(self) -> None:
-        from inspector.gui.plugins_dialog import PluginsDialog
-
-        PluginsDialog(self).exec()
-
-    def _help(self, page: str) -> None:
-        from inspector.gui.help_dialog import HelpDialog
-
-        dialog = HelpDialog(self, page)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.show()
-
-    def _about(self) -> None:
-        from inspector.gui.about import show_about
-
-        show_about(self)
 
     # ---- the window's own events ----------------------------------------------------------------
 

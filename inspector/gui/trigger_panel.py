@@ -272,7 +272,7 @@ class TriggerPanel(QWidget):
         if event["event"] == "done":
             said = "" if case is None else (case.get("trigger_summary") or {}).get("said")
             if said:
-                self._workspace.message.emit("info", plain(said, 400))
+                self._workspace.message.emit("done", plain(said, 400))
             return
         failed = event["event"] == "failed"
         usual = "Cancelled; classes that were searched through are not searched again."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.judging import CARRIERS
@@ -35,7 +35,7 @@ class TriggerTools(QWidget):
         self.search = QPushButton("Search the data", self)
         self.tag = QPushButton("Tag all carriers", self)
         self.attempt = QPushButton("Try on the sample", self)
-        self.save = QPushButton("Save PNG…", self)
+        self.more = QPushButton("More", self)
         self.said = ElidedLabel("", self)
         self.search.setToolTip(
             "Which samples carry this trigger? Scores, ranking and colours follow"
@@ -45,18 +45,24 @@ class TriggerTools(QWidget):
             "Ask the model about the current sample: as it is, with the trigger, without the region, "
             "and with the region pasted on samples of other classes"
         )
+        menu = QMenu(self.more)
+        menu.setToolTipsVisible(True)
+        self.save = menu.addAction("Save PNG…", self._on_save)
         self.save.setToolTip("Mask, pattern and stamped sample as pictures")
+        check = menu.addAction("Check the cleaning…")
+        check.setToolTip("Does the trigger still work after a training without the tagged samples?")
+        check.triggered.connect(lambda _=False: workspace.command_requested.emit("check-cleaning"))
+        self.more.setMenu(menu)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        for button in (self.search, self.tag, self.attempt, self.save):
+        for button in (self.search, self.tag, self.attempt, self.more):
             button.setStyleSheet("QPushButton { padding: 2px 8px; }")
             column.addWidget(button)
         column.addStretch(1)
         self.search.clicked.connect(self._on_search)
         self.tag.clicked.connect(lambda _=False: workspace.tag_carriers())
         self.attempt.clicked.connect(self._on_attempt)
-        self.save.clicked.connect(self._on_save)
         workspace.job_event.connect(self._on_event)
         workspace.table_changed.connect(self._on_table)
         workspace.current_changed.connect(self._offer)

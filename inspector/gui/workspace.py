@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from inspector.case import Case, SampleTable
+from inspector.gui.agreement import Agreement
 from inspector.gui.background import BackgroundJob, start_demo, start_export, start_report
 from inspector.gui.evidence_watch import EvidenceWatch
 from inspector.gui.job_feed import Event, JobFeed
@@ -29,6 +30,7 @@ from inspector.gui.verifying import outcome, start_verify
 
 if TYPE_CHECKING:
     from inspector.engine.client import Investigation, ScanOptions
+    from inspector.engine.client.cleaning import CleaningPlan
 
 _ENDINGS = ("done", "failed", "cancelled")
 
@@ -51,6 +53,8 @@ class Workspace(Judging):
         ``thumbnails``, ``score:<id>``, ``finding:<id>``, ``findings``, ``triggers``.
     job_event : dict
         Events of `Investigation`, at most 20 deliveries a second.
+    command_requested : str
+        A panel asks for a command of the window, by its id.
     note_requested, similar_requested, trigger_requested, saliency_requested : int
         A key or menu asks the panel in charge to act on this sample.
     """
@@ -58,6 +62,7 @@ class Workspace(Judging):
     case_changed = Signal(object)
     table_changed = Signal(object)
     job_event = Signal(object)
+    command_requested = Signal(str)
     note_requested = Signal(int)
     similar_requested = Signal(int)
     trigger_requested = Signal(int)
@@ -67,6 +72,7 @@ class Workspace(Judging):
         super().__init__(parent)
         self.investigation: Investigation | None = None
         self._aside: BackgroundJob | None = None
+        self._agreement: Agreement | None = None
         self._thumbnails = ThumbnailCache()
         self._stale: set[str] = set()
         self.evidence = EvidenceWatch(self)
@@ -114,6 +120,7 @@ class Workspace(Judging):
             self._aside.cancel()
             self._aside.wait(3.0)
             self._aside = None
+        self.answer_budget(False)
         if self.investigation is not None:
             self.investigation.close()
             self._feed.deliver()
@@ -188,6 +195,16 @@ class Workspace(Judging):
         """Put a trigger on samples and ask the network; the answers come as an event "stamped"."""
         return self._start(lambda run: run.start_stamp(list(rows), trigger))
 
+    def start_cleaning(self, plan: CleaningPlan) -> bool:
+        """Check the cleaning in the background; an event "budget" waits for `answer_budget`."""
+        agreement = self._agreement = Agreement("cleaning", self._feed.inbox)
+        return self._start(lambda run: run.start_cleaning(plan, agreement.ask))
+
+    def answer_budget(self, agreed: bool) -> None:
+        """Say whether the job that has told its budget goes on."""
+        if self._agreement is not None:
+            self._agreement.answer(agreed)
+
     def start_export(
         self,
         target: Path,
@@ -233,6 +250,7 @@ class Workspace(Judging):
 
     def cancel_job(self) -> None:
         """Stop the running job; what it finished is kept."""
+        self.answer_budget(False)
         if self._aside is not None:
             self._aside.cancel()
         if self.investigation is not None:

@@ -171,7 +171,7 @@ def test_what_was_kept_is_shown_as_stopped_early(
     begun.running = None
     space.job_event.emit({"event": "done", "job": "trigger"})
     space.table_changed.emit({"triggers"})
-    assert said == [("info", "The search was stopped early.")]
+    assert said == [("done", "The search was stopped early.")]
     brushes = [colour.name() for colour in panel.views.bars._bars.opts["brushes"]]
     assert brushes == [OPEN, USUAL]
     # Without an anomaly index there is still the size to look at.

@@ -1,0 +1,70 @@
+"""The window's dialogs: made when they are asked for, the lasting ones once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QWidget
+
+from inspector.gui.workspace import Workspace
+
+
+class Dialogs:
+    """Opens dialogs over a window; each module is imported with its first use."""
+
+    def __init__(self, workspace: Workspace, window: QWidget) -> None:
+        self._workspace, self._window = workspace, window
+        self._lasting: dict[str, QDialog] = {}
+
+    def export(self) -> None:
+        """Export a cleaned dataset."""
+        from inspector.gui.export_dialog import ExportDialog
+
+        ExportDialog(self._workspace, self._window).exec()
+
+    def limits(self) -> None:
+        """Raise limits on evidence."""
+        from inspector.gui.limits_dialog import LimitsDialog
+
+        LimitsDialog(self._workspace, self._window).exec()
+
+    def tag_kinds(self) -> None:
+        """Define kinds of tags."""
+        from inspector.gui.tag_kinds_dialog import TagKindsDialog
+
+        TagKindsDialog(self._workspace, self._window).exec()
+
+    def plugins(self) -> None:
+        """List detectors and plugins."""
+        from inspector.gui.plugins_dialog import PluginsDialog
+
+        PluginsDialog(self._window).exec()
+
+    def cleaning(self) -> None:
+        """Check the cleaning; stays open beside the window while it runs."""
+        from inspector.gui.cleaning_dialog import CleaningDialog
+
+        self._show("cleaning", lambda: CleaningDialog(self._workspace, self._window))
+
+    def help(self, page: str) -> None:
+        """Show the manual, at a page when one is named."""
+        from inspector.gui.help_dialog import HelpDialog
+
+        dialog = HelpDialog(self._window, page)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    def about(self) -> None:
+        """Say what this is."""
+        from inspector.gui.about import show_about
+
+        show_about(self._window)
+
+    def _show(self, name: str, make: Callable[[], QDialog]) -> None:
+        if name not in self._lasting:
+            self._lasting[name] = make()
+        dialog = self._lasting[name]
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
