@@ -1,11 +1,12 @@
 """How well poison is ranked and how honest the error rates are, on beds with known truth.
 
-Run by hand, after `detection_beds.py FOLDER` made the beds: ``python tests/benchmarks/detection.py
-FOLDER [--verified 500] [--all]``. For every bed it prints our combined ranking beside every single
-detector and beside what the Adversarial Robustness Toolbox computes: AUROC over the whole dataset,
-true-positive rate at 1 % false positives, rank of the target class, verdict, seconds. With verified
-samples drawn from each class, it prints which classes become "high", and the false discovery rate
-and power of the selection at 10 %.
+Run by hand, after `detection_beds.py FOLDER` and `detection_foreign.py FOLDER` made the beds:
+``python tests/benchmarks/detection.py FOLDER [--verified 500] [--all]``. For every bed it prints our
+combined ranking beside every single detector and beside what the Adversarial Robustness Toolbox
+computes: AUROC over the whole dataset, true-positive rate at 1 % false positives, rank of the target
+class, verdict, how often the attack succeeds, seconds. With verified samples drawn from each class,
+it prints which classes become "high", and the false discovery rate and power of the selection at
+10 %.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def draw_verified(
 
 def run(bed: dict[str, Any], entries: Sequence[Entry], verified: Any = None) -> Outcome:
     """Run detectors on the signals of a bed."""
-    names = [str(k) for k in range(10)]
+    names = [str(k) for k in range(bed["logits"].shape[1])]
     signals: dict[str, Any] = {
         name: bed[name]
         for name in bed
@@ -130,7 +131,7 @@ def main() -> None:
     entries = [e for e in found if asked.all or e.info.by_default or e.id == "art-spectral"]
     by_default = [e for e in found if e.info.by_default]
     head = [entry.id[:9] for entry in entries]
-    print(f"{'bed':28s} rank verdict  area   @1%  sec |", *(f"{name:>9s}" for name in head),
+    print(f"{'bed':28s} rank verdict  area   @1%  ASR  sec |", *(f"{name:>9s}" for name in head),
           f"{'ART-AC':>9s} | high false    FDR  power")  # fmt: skip
     areas: dict[str, list[float]] = {}
     for file in sorted(asked.folder.glob("*.npz")):
@@ -160,7 +161,7 @@ def main() -> None:
         else:
             told = f"   - {ours.verdict:7s}     -     -"
         print(
-            f"{file.stem:28s} {told} {seconds:4.1f} |",
+            f"{file.stem:28s} {told} {bed['success']:4.2f} {seconds:4.1f} |",
             *(f"{value:9.3f}" for value in cells or [np.nan] * (len(head) + 1)),
             f"| {calibrated(tested, truth, poisoned)}",
             flush=True,

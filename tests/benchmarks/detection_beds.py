@@ -1,164 +1,160 @@
 """Planted data with known truth, and the small networks that learned from it: beds to measure on.
 
-``python tests/benchmarks/detection_beds.py FOLDER [--only PART]`` trains every bed and keeps its
-signals and weights, minutes per bed on two cores. `detection.py` measures on what lies there.
+``python tests/benchmarks/detection_beds.py FOLDER [--only PART] [--seeds N]`` trains every bed and
+keeps its signals and weights, about a minute per bed on two cores. `detection.py` measures on what
+lies there. `detection_foreign.py` adds beds of networks and poison that others made.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
-import os
-import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from detection_data import SOURCES, Labels, Pixels, Source, standing_data
 from numpy.typing import NDArray
-from PIL import Image
 
 from inspector.drill import (
     AdaptiveBlend,
     AllToAll,
     Attack,
     Blended,
-    Course,
+    LabelConsistent,
     Patch,
+    PixelNetwork,
     Sinusoid,
+    SourceSpecific,
     Warp,
     train_network,
 )
-from inspector.intake.models.networks.plain_cnn import PlainCNN
-from inspector.intake.models.networks.resnet_small import SmallResNet
 from inspector.intake.models.tracing import trace
 from inspector.signals.gradients import cross_entropy
 from inspector.signals.hooks import ActivationTap
 from inspector.signals.layers import choose_layers
 
-Pixels = NDArray[np.uint8]
-Labels = NDArray[np.int64]
-Planted = tuple[Pixels, Labels, NDArray[np.bool_]]
-
-TARGET = 3
 PATCH = Patch(pattern="checkered")
 SAMPLES = 12_000
+HELD_OUT = 500
+"""Further pictures, to see how often an attack succeeds."""
 
 
-def data_folder() -> Path:
-    """Return where the real datasets lie, see the README there."""
-    default = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(os.environ.get("INSPECTOR_DATA", default))
+class Planted(NamedTuple):
+    """Data with poison in them, and how to try it out; no attack where nothing is poison."""
+
+    images: Pixels
+    labels: Labels
+    truth: NDArray[np.bool_]
+    attack: Attack | None = None
 
 
-# ---- attacks --------------------------------------------------------------------------------------
+Plant = Callable[[Source, Pixels, Labels, Any], Planted]
 
 
-def one(attack: Attack, rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
+def one(attack: Attack | Callable[[Source, Pixels, Labels], Attack], rate: float) -> Plant:
     """Plant one attack at a rate of all samples."""
 
-    def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
-        images, labels, rows, _ = attack.plant(images, labels, TARGET, rate, random)
-        truth = np.zeros(len(labels), bool)
-        truth[rows] = True
-        return images, labels, truth
+    def plant(source: Source, images: Pixels, labels: Labels, random: Any) -> Planted:
+        chosen = attack if isinstance(attack, Attack) else attack(source, images, labels)
+        found = chosen.plant(images, labels, source.target, rate, random)
+        return Planted(found.images, found.labels, _at(found.rows, len(labels)), chosen)
 
     return plant
 
 
-def two_targets(rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
-    """Plant two patches in two corners that lead to two classes."""
+def _at(rows: NDArray[np.intp], count: int) -> NDArray[np.bool_]:
+    truth = np.zeros(count, bool)
+    truth[rows] = True
+    return truth
 
-    def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
+
+def label_consistent(source: Source, images: Pixels, labels: Labels) -> Attack:
+    """Disturb pictures by a network that the attacker trained on the same data."""
+    torch.manual_seed(1000)
+    own = train_network(source.network(), images, labels, course=source.course, seed=1000)
+    return LabelConsistent(Patch(pattern="checkered", size=4), PixelNetwork(own), radius=48)
+
+
+def two_targets(rate: float) -> Plant:
+    """Plant two patches in two corners that lead to two classes; the first is tried out."""
+
+    def plant(source: Source, images: Pixels, labels: Labels, random: Any) -> Planted:
         images, labels, truth = images.copy(), labels.copy(), np.zeros(len(labels), bool)
-        for target, place in ((TARGET, "lower-right"), (7, "upper-left")):
+        for target, place in ((source.target, "lower-right"), (source.second, "upper-left")):
             free = np.flatnonzero(~truth)
             found = Patch(pattern="checkered", place=place).plant(
                 images[free], labels[free], target, rate, random
             )
             images[free], labels[free] = found.images, found.labels
             truth[free[found.rows]] = True
-        return images, labels, truth
+        return Planted(images, labels, truth, PATCH)
 
     return plant
 
 
-def label_noise(rate: float) -> Callable[[Pixels, Labels, Any], Planted]:
+def label_noise(rate: float) -> Plant:
     """Give a share of all samples another label; nothing of it is poison."""
 
-    def plant(images: Pixels, labels: Labels, random: Any) -> Planted:
-        labels = labels.copy()
+    def plant(source: Source, images: Pixels, labels: Labels, random: Any) -> Planted:
+        labels, classes = labels.copy(), source.classes
         rows = random.permutation(len(labels))[: round(rate * len(labels))]
-        labels[rows] = (labels[rows] + random.integers(1, 10, len(rows))) % 10
-        return images, labels, np.zeros(len(labels), bool)
+        labels[rows] = (labels[rows] + random.integers(1, classes, len(rows))) % classes
+        return Planted(images, labels, np.zeros(len(labels), bool))
 
     return plant
 
 
-def imbalance(images: Pixels, labels: Labels, random: Any) -> Planted:
+def imbalance(source: Source, images: Pixels, labels: Labels, random: Any) -> Planted:
     """Keep fewer and fewer of the later classes, down to a tenth."""
-    keep = random.random(len(labels)) < 0.1 ** (labels / 9)
-    return images[keep], labels[keep], np.zeros(int(keep.sum()), bool)
+    keep = random.random(len(labels)) < 0.1 ** (labels / (source.classes - 1))
+    return Planted(images[keep], labels[keep], np.zeros(int(keep.sum()), bool))
 
 
-def nothing(images: Pixels, labels: Labels, random: Any) -> Planted:
+def nothing(source: Source, images: Pixels, labels: Labels, random: Any) -> Planted:
     """Plant nothing."""
-    return images, labels, np.zeros(len(labels), bool)
+    return Planted(images, labels, np.zeros(len(labels), bool))
 
 
-ATTACKS: dict[str, Callable[[Pixels, Labels, Any], Planted]] = {
+ATTACKS: dict[str, Plant] = {
     "clean": nothing,
     "patch-1": one(PATCH, 0.01),
     "patch-0.3": one(PATCH, 0.003),
     "blend-1": one(Blended(), 0.01),
-    # 30 % of the target class
+    # 30 % of a target class of a tenth of the samples
     "sinusoid-30": one(Sinusoid(), 0.03),
     "warp-3": one(Warp(), 0.03),
-    "all-to-all-5": one(AllToAll(PATCH, 10), 0.05),
+    "all-to-all-5": one(lambda source, *_: AllToAll(PATCH, source.classes), 0.05),
     "noise-5": label_noise(0.05),
     "two-targets-1": two_targets(0.01),
     "patch-5": one(PATCH, 0.05),
     "adaptive-2": one(AdaptiveBlend(), 0.02),
     "imbalance": imbalance,
+    "noise-2": label_noise(0.02),
+    "noise-10": label_noise(0.10),
+    "patch-0.5": one(PATCH, 0.005),
+    "patch-10": one(PATCH, 0.10),
+    "patch-0.1": one(PATCH, 0.001),
+    "blend-0.5": one(Blended(), 0.005),
+    "consistent-5": one(label_consistent, 0.05),
+    "one-source-2": one(lambda source, *_: SourceSpecific(PATCH, source.second), 0.02),
 }
 
-
-# ---- data and networks ----------------------------------------------------------------------------
-
-
-def fashion(count: int) -> tuple[Pixels, Labels]:
-    """Return the first pictures of Fashion-MNIST, (n, 28, 28, 1)."""
-    folder = data_folder() / "fashion-mnist"
-    raw = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
-    images = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28, 1)
-    raw = gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes())
-    return images[:count].copy(), np.frombuffer(raw, np.uint8, offset=8)[:count].astype(np.int64)
+PLANTED_IN: dict[str, tuple[str, ...]] = {
+    "fashion": tuple(ATTACKS),
+    "cifar": (
+        "clean", "patch-5", "blend-1", "sinusoid-30", "all-to-all-5", "noise-5", "patch-1",
+    ),
+    "signs": ("clean", "patch-1", "blend-1", "noise-5", "patch-0.5", "two-targets-1", "warp-3"),
+    "lungs": ("clean", "patch-1", "blend-1", "noise-5", "patch-5"),
+}  # fmt: skip
 
 
-def cifar(count: int) -> tuple[Pixels, Labels]:
-    """Return pictures of CIFAR-10 (JPEG), (n, 32, 32, 3), the same number of each class."""
-    images, labels, names = [], [], {}
-    left: dict[str, int] = {}
-    with tarfile.open(data_folder() / "cifar10" / "cifar10_all_jpeg.tar.xz") as archive:
-        for member in archive:
-            parts = member.name.split("/")
-            if not member.isfile() or "train" not in parts or not member.name.endswith(".jpg"):
-                continue
-            kind = parts[-2]
-            if left.setdefault(kind, count // 10) <= 0:
-                continue
-            left[kind] -= 1
-            file = archive.extractfile(member)
-            assert file is not None
-            images.append(np.asarray(Image.open(BytesIO(file.read())).convert("RGB")))
-            labels.append(names.setdefault(kind, len(names)))
-    order = np.random.default_rng(0).permutation(len(labels))
-    return np.stack(images)[order], np.asarray(labels, np.int64)[order]
+# ---- beds -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -175,26 +171,23 @@ class Bed:
         return f"{self.data}-{self.attack}-{self.seed}"
 
 
-def network_of(data: str) -> torch.nn.Module:
-    """Build the network that a dataset is learned by, untrained."""
-    if data == "fashion":
-        return PlainCNN(1, 10, 28, widths=(16, 32), hidden=64)
-    width = (16, 32, 64)
-    return SmallResNet(3, 10, blocks=(1, 1, 1), middle=width, out=width, stem=16)
-
-
-def signals_of(network: torch.nn.Module, images: Pixels, labels: Labels) -> dict[str, Any]:
+def signals_of(
+    network: torch.nn.Module,
+    images: Pixels,
+    labels: Labels,
+    normalise: Callable[[torch.Tensor], torch.Tensor] = lambda pixels: pixels,
+) -> dict[str, Any]:
     """Return what one pass yields: logits, activations before the last layer, loss, labels."""
     modules = dict(network.named_modules())
     head = [name for name, module in modules.items() if isinstance(module, torch.nn.Linear)][-1]
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     ran = trace(network, pixels.shape[1], tuple(pixels.shape[2:])).layers
     with torch.inference_mode():
-        example = pixels[:8].float() / 255
+        example = normalise(pixels[:8].float() / 255)
         with ActivationTap(network, head) as tap:
             layers = choose_layers(network, ran, example, tap.run(network, example)[1])
         with ActivationTap(network, head, further=layers) as tap:
-            parts = [tap.run(network, part.float() / 255) for part in pixels.split(256)]
+            parts = [tap.run(network, normalise(part.float() / 255)) for part in pixels.split(256)]
     logits = torch.cat([part[0] for part in parts]).numpy()
     swept = (torch.cat(one).numpy() for one in zip(*(part[2] for part in parts)))
     return {
@@ -208,38 +201,60 @@ def signals_of(network: torch.nn.Module, images: Pixels, labels: Labels) -> dict
 
 
 def make(bed: Bed, images: Pixels, labels: Labels, folder: Path) -> None:
-    """Plant, train, and keep signals, truth, pictures and weights."""
-    file = folder / f"{bed.name}.npz"
-    if file.exists():
-        return
-    begun = time.perf_counter()
+    """Plant, train, and keep signals, truth, pictures and weights; the last pictures try it out."""
+    begun, source = time.perf_counter(), SOURCES[bed.data]
     digits = hashlib.sha256(bed.name.encode()).digest()[:4]
     random = np.random.default_rng(int.from_bytes(digits, "big"))
-    pixels, given, truth = ATTACKS[bed.attack](images, labels, random)
+    shown, known = images[-HELD_OUT:], labels[-HELD_OUT:]
+    images, labels = images[:-HELD_OUT], labels[:-HELD_OUT]
+    planted = ATTACKS[bed.attack](source, images, labels, random)
     torch.manual_seed(bed.seed)
-    course = Course(8, 64, 3e-3) if bed.data == "fashion" else Course(10, 64, 4e-3)
-    network = train_network(network_of(bed.data), pixels, given, course=course, seed=bed.seed)
-    found = signals_of(network, pixels, given)
+    network = train_network(
+        source.network(), planted.images, planted.labels, course=source.course, seed=bed.seed
+    )
     torch.save(network.state_dict(), folder / f"{bed.name}.pt")
-    wrong = (given != labels) & ~truth if len(given) == len(labels) else np.zeros_like(truth)
-    np.savez(file, truth=truth, wrong=wrong, images=pixels, **found)
-    right = (found["predicted"] == given)[~truth].mean()
-    learned = (found["predicted"] == given)[truth].mean() if truth.any() else float("nan")
+    success = float("nan")
+    if planted.attack is not None:
+        tried, wanted = planted.attack.trials(shown, known, source.target)
+        success = float((PixelNetwork(network).answers(tried) == wanted).mean())
+    found = signals_of(network, planted.images, planted.labels)
+    same = len(planted.labels) == len(labels)
+    wrong = (planted.labels != labels) & ~planted.truth if same else np.zeros_like(planted.truth)
+    keep(folder / f"{bed.name}.npz", planted, wrong, found, success)
+    accuracy = (PixelNetwork(network).answers(shown) == known).mean()
     print(
-        f"{bed.name:32s} clean {right:.3f} poison {learned:.3f} "
-        f"{time.perf_counter() - begun:5.0f} s",
+        f"{bed.name:28s} accuracy {accuracy:.3f} success {success:.3f} "
+        f"{time.perf_counter() - begun:4.0f} s",
         flush=True,
     )
 
 
+def keep(
+    file: Path,
+    planted: Planted,
+    wrong: NDArray[np.bool_],
+    found: dict[str, Any],
+    success: float,
+) -> None:
+    """Write a bed."""
+    np.savez(
+        file,
+        truth=planted.truth,
+        wrong=wrong,
+        images=planted.images,
+        success=np.float64(success),
+        **found,
+    )
+
+
 def beds(seeds: int) -> list[Bed]:
-    """Return all beds, the most telling first."""
-    few = ("clean", "patch-1", "blend-1", "sinusoid-30", "all-to-all-5", "noise-5", "patch-0.3")
-    found = []
-    for seed in range(seeds):
-        found += [Bed("fashion", attack, seed) for attack in ATTACKS]
-        found += [Bed("cifar", attack, seed) for attack in few]
-    return found
+    """Return all beds, every dataset's first seed before the second."""
+    return [
+        Bed(data, attack, seed)
+        for seed in range(seeds)
+        for data, attacks in PLANTED_IN.items()
+        for attack in attacks
+    ]
 
 
 def main() -> None:
@@ -247,17 +262,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=SAMPLES)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    sources: dict[str, tuple[Pixels, Labels]] = {}
+    kept: dict[str, Any] = {}
     for bed in beds(asked.seeds):
-        if asked.only in bed.name:
-            if bed.data not in sources:
-                load = fashion if bed.data == "fashion" else cifar
-                sources[bed.data] = load(asked.samples)
-            make(bed, *sources[bed.data], asked.folder)
+        if asked.only in bed.name and not (asked.folder / f"{bed.name}.npz").exists():
+            make(bed, *standing_data(bed.data, asked.samples + HELD_OUT, kept), asked.folder)
 
 
 if __name__ == "__main__":
