@@ -49,6 +49,13 @@ _SWEPT = ("spectral-layers",)
 _ELSEWHERE = (*_SWEPT, "loss-trajectory")
 """Ranking columns that look at something else than the last layer."""
 
+_TWICE = (*_SWEPT, *_ORDER_ONLY)
+"""Ranking columns that may speak alone.
+
+Quantum entropy weighs all directions in which a class is stretched, and sees groups of a few dozen
+that no single direction shows: where it lies far out no other column could agree.
+"""
+
 _TESTED_TOO = ("low-loss",)
 """Columns beside those of the ranking that verified samples are compared in, by both tails.
 
@@ -281,7 +288,7 @@ def _ranked(
     columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """Return the combined ranking, and statistic and standing of every class."""
-    ranking = tail_ranking(columns, labels, classes, _SWEPT)
+    ranking = tail_ranking(columns, labels, classes, _TWICE)
     statistics = _compared(ranking, columns, labels, classes)
     standing = class_standing(statistics)
     return as_scores(lifted(ranking.tails, labels, standing)), statistics, standing

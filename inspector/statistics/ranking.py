@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.statistics.rows import robust_location_scale
+from inspector.statistics.halves import bulk_location_scale
 
 _FARTHEST = 30.0
 """Distance beyond which a sample adds no more to its class: a group counts, a freak does not."""
@@ -46,11 +46,11 @@ def tail_ranking(
     """Combine score columns into one tail distance per sample.
 
     Each column is put in robust deviations from the median of the sample's own class, so that a
-    class with wide scores has no advantage, and on a logarithmic scale, so that a heavy natural
-    tail counts little more than a light one. A sample's distance is the mean over the two columns
-    in which it lies furthest out: two detectors must agree, and the others may be blind. Ranks
-    within a class would be wrong here: the 600th of 6,600 planted samples is worth more than the
-    first of a clean class.
+    class with wide scores has no advantage; from the median of its lower half, where a class falls
+    into two. It is put on a logarithmic scale, so that a heavy natural tail counts little more than
+    a light one. A sample's distance is the mean over the two columns in which it lies furthest out:
+    two detectors must agree, and the others may be blind. Ranks within a class would be wrong here:
+    the 600th of 6,600 planted samples is worth more than the first of a clean class.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def tail_ranking(
     classes : int
         Number of classes C; labels at or above it belong to no class.
     twice : collection of str
-        Columns that count as two: each is the best of several looks already, and where only it
-        looks no other could agree.
+        Columns that count as two, so that they may speak alone: each draws several looks together
+        already, and where only it looks no other could agree.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def _statistics(
 
 def _log_distances(scores: NDArray[Any]) -> NDArray[np.float64]:
     scores = scores.astype(np.float64)
-    middle, scale = robust_location_scale(scores)
+    middle, scale = bulk_location_scale(scores)
     if not scale > 0:
         return np.zeros(len(scores))
     distances = (scores - middle) / scale
