@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -179,60 +179,67 @@ _PIPE = 130
 _NAMED = 6
 """Classes that are named beside a note."""
 
-_COLUMNS = (
-    ("mask_l1", "{:.1f}"),
-    ("success_rate", "{:.0%}"),
-    ("anomaly", "{:.2f}"),
-    ("threshold", "{:.2f}"),
-    ("p_value", "{:.2g}"),
+_EARLY = "*"
+_COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("mask L1", lambda row: _cell(row["mask_l1"], "{:.1f}") + _EARLY * _is_early(row)),
+    ("success", lambda row: _cell(row["success_rate"], "{:.0%}")),
+    ("anomaly", lambda row: _cell(row["anomaly"], "{:.2f}")),
+    ("p-value", lambda row: _cell(row["p_value"], "{:.2g}")),
+    ("moved", lambda row: _cell((row.get("controls") or {}).get("moved"), "{:.0%}")),
+    ("shuffled", lambda row: _cell((row.get("controls") or {}).get("shuffled"), "{:.0%}")),
+    ("noise ±8", lambda row: _cell((row.get("baseline") or {}).get("success_rate"), "{:.0%}")),
+    ("others", lambda row: _cell((row.get("baseline") or {}).get("others"), "{:.0%}")),
 )
 
 
 def _print(document: dict[str, Any], said: str) -> None:
-    table = Table(
-        *("class", "method", "mask L1", "success", "anomaly", "threshold", "p-value"),
-        *("moved", "shuffled", "noise ±8", "others"),
-        box=None,
-    )
-    for row in document["classes"]:
-        controls, usual = row.get("controls") or {}, row.get("baseline") or {}
-        table.add_row(
-            str(row["name"]).replace("[", "\\["),
-            str(row["method"]),
-            *(_cell(row[key], form) for key, form in _COLUMNS),
-            *(_cell(controls.get(key), "{:.0%}") for key in ("moved", "shuffled")),
-            *(_cell(usual.get(key), "{:.0%}") for key in ("success_rate", "others")),
-            style="bold" if row["significant"] else None,
-        )
-    # A pipe has no width; names of methods are to be read there, too.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE)
-    console.print(table)
+    console = Console(highlight=False)
+    for method in dict.fromkeys(str(row["method"]) for row in document["classes"]):
+        rows = [row for row in document["classes"] if row["method"] == method]
+        console.print(_heading(method, rows), markup=False, soft_wrap=True)
+        console.print(_table(rows, console.width))
+        if any(map(_is_early, rows)):
+            console.print(f"{_EARLY} stopped early: works, might still shrink, not compared")
     console.print(trigger_sentence(document), markup=False, soft_wrap=True)
     if said:
         console.print(said, markup=False, soft_wrap=True)
-    for line in _notes(document):
-        console.print(f"- {line}", markup=False, soft_wrap=True)
     caveats = [*document.get("caveats", []), *(document.get("search") or {}).get("caveats", [])]
     for caveat in caveats:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
 
 
-def _notes(document: dict[str, Any]) -> list[str]:
-    """Return what the searches noted, each sentence once, with the classes that it was said of."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for row in document["classes"]:
-        for note in row.get("notes") or ():
-            said.setdefault((str(row["method"]), str(note)), []).append(str(row["name"]))
-    everywhere = len({row["index"] for row in document["classes"]})
-    return [
-        f"{method}: {note}" + ("" if len(names) == everywhere else f" ({_some(names)})")
-        for (method, note), names in said.items()
-    ]
+def _is_early(row: dict[str, Any]) -> bool:
+    return row.get("stopped_early") is True
 
 
-def _some(names: list[str]) -> str:
-    left = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {left} more" if left > 0 else "")
+def _heading(method: str, rows: list[dict[str, Any]]) -> str:
+    """Name a method with what its anomaly index must exceed; searches of other classes differ."""
+    known = [row["threshold"] for row in rows if row["threshold"] is not None]
+    between = sorted({f"{value:.2f}" for value in known}, key=float)
+    limit = f", significant from anomaly {' to '.join((*between[:1], *between[1:][-1:]))}"
+    return f"{method}{limit if known else ''}"
+
+
+def _table(rows: list[dict[str, Any]], width: int) -> Table:
+    """Return one line for each class; columns without any value are left out.
+
+    Numbers and headings are whole: names of classes give way.
+    """
+    cells = {title: [cell(row) for row in rows] for title, cell in _COLUMNS}
+    shown = [title for title, values in cells.items() if any(values)]
+    table = Table(box=None, pad_edge=False)
+    taken = sum(2 + max(len(title), *map(len, cells[title])) for title in shown)
+    room = max(5, width - taken)
+    table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=room)
+    for title in shown:
+        table.add_column(title, justify="right", no_wrap=True)
+    for at, row in enumerate(rows):
+        table.add_row(
+            str(row["name"]).replace("[", "\\["),
+            *(cells[title][at] for title in shown),
+            style="bold" if row["significant"] else None,
+        )
+    return table
 
 
 def _cell(value: float | None, form: str) -> str:
