@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar, cast
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from inspector.gui.workspace import Workspace
+
+Kind = TypeVar("Kind", bound=QDialog)
 
 
 class Dialogs:
@@ -47,6 +50,13 @@ class Dialogs:
 
         self._show("cleaning", lambda: CleaningDialog(self._workspace, self._window))
 
+    def trace(self) -> None:
+        """Trace the answer to the current sample, when nothing else runs."""
+        from inspector.gui.trace_dialog import TraceDialog
+
+        dialog = self._show("trace", lambda: TraceDialog(self._workspace, self._window))
+        dialog.trace_current()
+
     def help(self, page: str) -> None:
         """Show the manual, at a page when one is named."""
         from inspector.gui.help_dialog import HelpDialog
@@ -61,10 +71,12 @@ class Dialogs:
 
         show_about(self._window)
 
-    def _show(self, name: str, make: Callable[[], QDialog]) -> None:
+    def _show(self, name: str, make: Callable[[], Kind]) -> Kind:
+        """Show the lasting dialog of this name, made on first use."""
         if name not in self._lasting:
             self._lasting[name] = make()
-        dialog = self._lasting[name]
+        dialog = cast(Kind, self._lasting[name])
         dialog.show()
         dialog.raise_()
         dialog.activateWindow()
+        return dialog

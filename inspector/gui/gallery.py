@@ -25,6 +25,7 @@ from inspector.gui.empty_page import EmptyPage
 from inspector.gui.gallery_view import Cell, GalleryView
 from inspector.gui.hover_card import HoverCard
 from inspector.gui.plain import plain
+from inspector.gui.sample_menu import pop_up_sample_menu
 from inspector.gui.selection import Selection
 from inspector.gui.similar import most_alike
 from inspector.gui.workspace import Workspace
@@ -115,6 +116,8 @@ class GalleryPanel(QWidget):
         self.view.ranged.connect(self._on_ranged)
         self.view.hovered.connect(self._on_hovered)
         self.view.grown.connect(self.grow)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._ask_act)
         self._sources.activated.connect(self._on_source)
         self._slider.valueChanged.connect(self.view.set_side)
 
@@ -162,6 +165,12 @@ class GalleryPanel(QWidget):
     def grow(self, factor: float) -> None:
         """Show larger or smaller thumbnails."""
         self._slider.setValue(round(self._slider.value() * factor))
+
+    def _ask_act(self, at: QPoint) -> None:
+        place = self.view.place_at(at)
+        if place >= 0:
+            self._workspace.set_current(int(self.view.rows[place]))
+            pop_up_sample_menu(self.view, self._workspace, at)
 
     # ---- following the workspace ----------------------------------------------------------------
 

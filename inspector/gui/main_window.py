@@ -233,6 +233,7 @@ class MainWindow(QMainWindow):
             "audit": lambda: self.arrange("audit"),
             "search-triggers": lambda: self.focus_panel("trigger"),
             "check-cleaning": self.dialogs.cleaning,
+            "trace": self.dialogs.trace,
             "compute-map": space.start_map,
             "cancel": space.cancel_job,
             "fit": lambda: self.panels["map"].fit(),

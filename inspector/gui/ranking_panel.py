@@ -14,6 +14,7 @@ from inspector.gui.empty_page import EmptyOr
 from inspector.gui.histogram_view import HistogramView, scores_of
 from inspector.gui.ranking_model import SECONDARY, RankingModel
 from inspector.gui.ranking_table import ORIGIN, RankingTable
+from inspector.gui.sample_menu import add_sample_commands
 from inspector.gui.selection import Mode, Selection
 from inspector.gui.view_state import as_numbers
 from inspector.gui.workspace import Workspace
@@ -220,6 +221,8 @@ class RankingPanel(QWidget):
             f"Select all {self.model.rows.size:,} rows",
             lambda: self.select_top(self.model.rows.size),
         )
+        menu.addSeparator()
+        add_sample_commands(menu, self._workspace)
         self._open(menu, self.table.viewport().mapToGlobal(at))
 
     def _open(self, menu: QMenu, at: QPoint) -> None:

@@ -28,6 +28,7 @@ from inspector.gui.facts_table import FactsTable
 from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
 from inspector.gui.sample_facts import class_name, facts_of
+from inspector.gui.sample_menu import pop_up_sample_menu
 from inspector.gui.seen_area import seen_area
 from inspector.gui.trigger_results import Trigger, triggers_of
 from inspector.gui.when_shown import WhenShown
@@ -58,6 +59,10 @@ class SamplePanel(WhenShown):
         self._stack = EmptyOr(self, self._build())
         self._stack.page.clicked.connect(self._show_first)
         self.note.returnPressed.connect(self._write_note)
+        self._picture.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self._picture.customContextMenuRequested.connect(
+            lambda at: pop_up_sample_menu(self._picture, workspace, at)
+        )
         workspace.case_changed.connect(self._on_case)
         workspace.table_changed.connect(self._on_table)
         workspace.current_changed.connect(self._on_current)

@@ -195,6 +195,12 @@ class Workspace(Judging):
         """Put a trigger on samples and ask the network; the answers come as an event "stamped"."""
         return self._start(lambda run: run.start_stamp(list(rows), trigger))
 
+    def start_trace(
+        self, index: int | None = None, image: Path | None = None, top: int = 50
+    ) -> bool:
+        """Trace the answer to a sample, or to a picture in a file, in the background."""
+        return self._start(lambda run: run.start_trace(index, image, top))
+
     def start_cleaning(self, plan: CleaningPlan) -> bool:
         """Check the cleaning in the background; an event "budget" waits for `answer_budget`."""
         agreement = self._agreement = Agreement("cleaning", self._feed.inbox)

@@ -227,9 +227,11 @@ class Investigation:
             also,
         )
 
-    def start_trace(self, index: int, top: int = 50) -> None:
-        """Trace the answer to a sample in the background."""
-        self._start("trace", lambda: self.trace(index=index, top=top))
+    def start_trace(
+        self, index: int | None = None, image: Path | None = None, top: int = 50
+    ) -> None:
+        """Trace the answer to a sample, or to a picture in a file, in the background."""
+        self._start("trace", lambda: self.trace(index=index, image=image, top=top))
 
     # ---- limits ---------------------------------------------------------------------------------
 
