@@ -11,39 +11,59 @@ from inspector.case.folder import Case
 SCHEMA = "inspector/limits/1"
 
 
+CANARY_WORDS = {
+    "features": "samples of the class moved",
+    "others": "samples of other classes moved in",
+    "gradients": "only gradients moved",
+}
+"""What stood for poison, in a few words."""
+
+
 def limits_document(case: Case) -> dict[str, Any]:
-    """Return the measured limits of every class, as ``limits --json`` prints them."""
+    """Return the measured limits of every class, as ``limits --json`` prints them.
+
+    ``classes`` has what was measured with samples of the class itself, one row for each class;
+    ``canaries`` what was measured with other stand-ins for poison.
+    """
+    rows = [
+        _row(case, int(key), "features", kept)
+        for key, kept in sorted(case.kept("limits").items(), key=lambda item: int(item[0]))
+    ]
+    further = [
+        _row(case, int(key.partition("/")[0]), key.partition("/")[2], kept)
+        for key, kept in case.kept("canaries").items()
+        if key.partition("/")[2] in CANARY_WORDS
+    ]
+    further.sort(key=lambda row: (row["index"], list(CANARY_WORDS).index(row["canary"])))
+    return {"schema": SCHEMA, "classes": rows, "canaries": further}
+
+
+def _row(case: Case, index: int, canary: str, kept: Mapping[str, Any]) -> dict[str, Any]:
     names = case.class_names
-    rows = []
-    for key, kept in sorted(case.kept("limits").items(), key=lambda item: int(item[0])):
-        index = int(key)
-        name = valid_unicode(names[index]) if index < len(names) else key
-        cells = [
-            {
-                "share": cell["share"],
-                "distance": cell["distance"],
-                "runs": cell["runs"],
-                "hits": cell["hits"],
-                "power": cell["hits"] / cell["runs"] if cell["runs"] else None,
-                "low": cell["interval"][0],
-                "high": cell["interval"][1],
-                "found": cell["found"],
-            }
-            for cell in kept["cells"]
-        ]
-        rows.append(
-            {
-                "index": index,
-                "name": name,
-                "members": kept["members"],
-                "verified": kept["verified"],
-                "smallest_group": kept["smallest_group"],
-                "directions": kept["width"],
-                "by_share": kept["by_share"],
-                "cells": cells,
-            }
-        )
-    return {"schema": SCHEMA, "classes": rows}
+    cells = [
+        {
+            "share": cell["share"],
+            "distance": cell["distance"],
+            "runs": cell["runs"],
+            "hits": cell["hits"],
+            "power": cell["hits"] / cell["runs"] if cell["runs"] else None,
+            "low": cell["interval"][0],
+            "high": cell["interval"][1],
+            "found": cell["found"],
+        }
+        for cell in kept["cells"]
+    ]
+    return {
+        "index": index,
+        "name": valid_unicode(names[index]) if index < len(names) else str(index),
+        "canary": canary,
+        "members": kept["members"],
+        "verified": kept["verified"],
+        "smallest_group": kept["smallest_group"],
+        "directions": kept["width"],
+        "by_share": kept["by_share"],
+        "cells": cells,
+    }
 
 
 def limits_sentence(row: Mapping[str, Any]) -> str:
@@ -54,12 +74,14 @@ def limits_sentence(row: Mapping[str, Any]) -> str:
         if one["d80"] is not None
     ]
     unseen = [f"{one['share']:.1%}" for one in row["by_share"] if one["d80"] is None]
+    canary = row.get("canary", "features")
+    of = "" if canary == "features" else f" ({CANARY_WORDS[canary]})"
     text = (
         f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds 4 of 5 "
-        f"planted groups {', '.join(seen)}"
+        f"planted groups{of} {', '.join(seen)}"
         if seen
         else f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds too few "
-        "planted groups at any share and distance tried"
+        f"planted groups{of} at any share and distance tried"
     )
     if unseen and seen:
         text += f"; groups of {', '.join(unseen)} pass at every distance tried"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import Case
-from inspector.case.limits_document import limits_document, limits_sentence
+from inspector.case.limits_document import CANARY_WORDS, limits_document, limits_sentence
 from inspector.cli.audit import class_index
 from inspector.cli.scan import investigating
 
@@ -25,11 +25,18 @@ from inspector.cli.scan import investigating
 @click.option(
     "--runs", type=click.IntRange(1), default=10, show_default=True, help="Groups for each cell."
 )
+@click.option(
+    "--canary",
+    type=click.Choice([*CANARY_WORDS, "all"]),
+    default="features",
+    show_default=True,
+    help="What stands for poison: samples of the class, of other classes, or gradients alone.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def limits_command(
-    case_path: Path, class_text: str | None, verified: int, runs: int, as_json: bool
+    case_path: Path, class_text: str | None, verified: int, runs: int, canary: str, as_json: bool
 ) -> None:
-    """Plant groups in the activations of a class and see which a scan finds.
+    """Plant groups in the signals of a class and see which a scan finds.
 
     Without --class, print what was measured before.
     """
@@ -37,16 +44,17 @@ def limits_command(
         if class_text is not None:
             label = class_index(case, class_text)
             with investigating(case) as investigation:
-                investigation.limits(label, verified=verified, runs=runs)
+                for one in CANARY_WORDS if canary == "all" else [canary]:
+                    investigation.limits(label, verified=verified, runs=runs, canary=one)
         document = limits_document(case)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
         return
     console = Console(highlight=False)
-    if not document["classes"]:
+    if not document["classes"] and not document["canaries"]:
         console.print("Nothing was measured. Give a class: inspector limits CASE --class NAME")
-    for row in document["classes"]:
-        console.print(f"Class {row['name']}", markup=False)
+    for row in (*document["classes"], *document["canaries"]):
+        console.print(f"Class {row['name']}: {CANARY_WORDS[row['canary']]}", markup=False)
         console.print(_map(row))
         console.print(limits_sentence(row), markup=False, soft_wrap=True)
 

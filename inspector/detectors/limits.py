@@ -1,8 +1,8 @@
-"""What this pipeline would have seen: groups planted in activations, found or not found."""
+"""What this pipeline would have seen: groups planted in signals, found or not found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from inspector.api import Control
 from inspector.detectors.calibration import LEVEL, SELECTION
+from inspector.detectors.canaries import CANARIES, Canary, Grounds, Plant, grounds_of, planter
 from inspector.detectors.registry import discover
 from inspector.detectors.runner import run_detectors
 from inspector.errors import BadInput
-from inspector.statistics.covariance import concentrated_moments, whitener
 from inspector.statistics.frontiers import (
     distance_interval,
     half_power,
@@ -23,19 +23,27 @@ from inspector.statistics.frontiers import (
 )
 from inspector.statistics.permutation import smallest_significant_group
 from inspector.statistics.prevalence import clopper_pearson
-from inspector.statistics.spectra import principal_components
 
 STAGE = "Limits"
 
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
 DISTANCES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 
-_WIDTH = 24
 _OTHERS = 300
 """Members of each other class that stand beside the class under study, for whitening."""
 
-_COLUMNS = ("spectral", "spectral-whitened", "activation-clustering", "quantum-entropy")
-"""Detectors that need activations alone: moving a sample leaves its logits undefined."""
+_COLUMNS = (
+    "spectral",
+    "spectral-whitened",
+    "spectral-gradient",
+    "activation-clustering",
+    "quantum-entropy",
+    "low-loss",
+)
+"""Detectors of a plain scan that see what can be moved: activations, and answers with them.
+
+The layer sweep looks at earlier layers, where nothing is planted: it could only not find the group.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,10 @@ class Limits:
         Fewer foreign samples than this cannot be significant.
     width : int
         Directions that groups are planted in.
+    canary : str
+        What stood for poison, see `canaries.planter`.
+    detectors : tuple of str
+        Ids of those that looked.
     """
 
     label: int
@@ -90,14 +102,17 @@ class Limits:
     by_share: list[dict[str, Any]]
     smallest_group: int
     width: int
+    canary: Canary = "features"
+    detectors: tuple[str, ...] = ()
 
 
 def power_map(
-    activations: NDArray[Any],
+    signals: Mapping[str, NDArray[Any]],
     labels: NDArray[Any],
     class_names: Sequence[str],
     label: int,
     *,
+    canary: Canary = "features",
     verified: int = 500,
     runs: int = 10,
     shares: Sequence[float] = SHARES,
@@ -107,19 +122,21 @@ def power_map(
 ) -> Limits:
     """Plant groups of many sizes and distances in one class and see which are found.
 
-    A random part of the class is moved by the same δ in a random direction, in units of the spread
-    of the bulk, with a fresh random verified sample among the rest; then the detectors, the test of
-    the class and the selection run as in a scan. Distances of a share are tried upwards and end once
-    every run found its group.
+    A random part of the class gives way to a group at the same δ in a random direction, in units of
+    the spread of the bulk, with a fresh random verified sample among the rest; then the detectors,
+    the test of the class and the selection run as in a scan. Distances of a share are tried upwards
+    and end once every run found its group.
 
     Parameters
     ----------
-    activations : ndarray, shape (n, d)
-        Of assessed samples.
+    signals : mapping of str to ndarray
+        "activations", (n, d), and where at hand "logits", (n, C), of assessed samples.
     labels : ndarray, shape (n,), integer
     class_names : sequence of str
     label : int
         Class to plant in.
+    canary : {"features", "others", "gradients"}
+        What stands for poison, see `canaries.planter`.
     verified : int
         Size of the audit; at most half of the class.
     runs : int
@@ -132,43 +149,33 @@ def power_map(
     Raises
     ------
     BadInput
-        The class has fewer than 100 samples.
+        The class has fewer than 100 samples, there is no such canary, or what it moves is missing.
     """
     control = control or Control()
     labels = np.asarray(labels)
-    own = np.flatnonzero(labels == label)
-    if len(own) < 100:
-        raise BadInput(
-            f"Class {class_names[label]} has {len(own)} samples.",
-            "Nothing can be planted in fewer than 100 and still be called a small group.",
-            "Choose a larger class.",
-        )
-    known = min(verified, len(own) // 2)
+    members = int((labels == label).sum())
+    _check(class_names[label], members, signals, canary)
+    known = min(verified, members // 2)
     random = np.random.default_rng([seed, label])
-    rows = [own]
-    for other in np.setdiff1d(np.unique(labels[labels >= 0]), [label]):
-        members = np.flatnonzero(labels == other)
-        rows.append(np.sort(random.permutation(members)[:_OTHERS]))
-    chosen = np.concatenate(rows)
-    base = np.ascontiguousarray(activations[chosen], np.float32)
-    here = labels[chosen].astype(np.int32)
-    spread, width = _bulk_spread(base[: len(own)])
+    kept = {name: signals[name] for name in ("activations", "logits") if name in signals}
+    grounds = grounds_of(kept, labels, label, _OTHERS, random)
+    plant, width = planter(grounds, canary)
     entries = [entry for entry in discover([], False) if entry.id in _COLUMNS]
+    if "logits" not in plant(np.arange(1), 1.0, np.random.default_rng(0)):
+        entries = [entry for entry in entries if entry.info and "logits" not in entry.info.needs]
     cells: list[Cell] = []
     total = len(shares) * len(distances) * runs
     for at, share in enumerate(shares):
-        size = round(share * len(own))
+        size = round(share * members)
         for far, distance in enumerate(distances) if size else ():
             done = (at * len(distances) + far) * runs
             hits, found = 0, 0.0
             for run in range(runs):
                 control.check()
                 control.progress(STAGE, done + run, total, f"{share:.1%} at distance {distance:g}")
-                hit, share_found = _run(
-                    base, here, len(own), size, distance, spread, known, entries, random
-                )
+                hit, part = _run(grounds, plant, size, distance, known, entries, random)
                 hits += hit
-                found += share_found / runs
+                found += part / runs
             interval = clopper_pearson(hits, runs)
             cells.append(Cell(share, distance, runs, hits, interval, round(found, 4)))
             if hits == runs and found > 0.9:
@@ -176,52 +183,58 @@ def power_map(
     control.progress(STAGE, total, total, "done")
     return Limits(
         label,
-        len(own),
+        members,
         known,
         cells,
-        [_summary(share, cells, len(own), width) for share in shares],
-        smallest_significant_group(len(own) - known, known, LEVEL),
+        [_summary(share, cells, members, width) for share in shares],
+        smallest_significant_group(members - known, known, LEVEL),
         width,
+        canary,
+        tuple(entry.id for entry in entries),
     )
 
 
-def _bulk_spread(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], int]:
-    """Return S, (k, d), so that a unit vector of length k times S is one deviation of the bulk."""
-    width = max(2, min(_WIDTH, int(np.sqrt(len(rows) / 2)), rows.shape[1]))
-    mean, variances, directions = principal_components(rows, width)
-    live = variances > max(1e-9 * float(variances[0]), 1e-30)
-    scaled = directions[:, live] * np.sqrt(np.maximum(variances[live], 0))
-    along = ((rows - mean.astype(np.float32)) @ directions[:, live]) / np.sqrt(variances[live])
-    turn = whitener(concentrated_moments(along.astype(np.float64), 0.85)[1], 1e-3)
-    # rows = along · scaledᵀ, and along · turn is white: one deviation of it is turn⁻¹ of along.
-    return np.linalg.pinv(turn) @ scaled.T, int(live.sum())
+def _check(name: str, members: int, signals: Mapping[str, Any], canary: str) -> None:
+    if members < 100:
+        raise BadInput(
+            f"Class {name} has {members} samples.",
+            "Nothing can be planted in fewer than 100 and still be called a small group.",
+            "Choose a larger class.",
+        )
+    if canary not in CANARIES:
+        raise BadInput(
+            f"There is no canary {canary!r}.", f"There are {', '.join(CANARIES)}.", "Choose one."
+        )
+    if canary == "gradients" and "logits" not in signals:
+        raise BadInput(
+            "There are no gradients to move.",
+            "The case holds no answers of the model.",
+            "Scan first.",
+        )
 
 
 def _run(
-    base: NDArray[np.float32],
-    labels: NDArray[np.int32],
-    own: int,
+    grounds: Grounds,
+    plant: Plant,
     size: int,
     distance: float,
-    spread: NDArray[np.float64],
     known: int,
     entries: Sequence[Any],
     random: np.random.Generator,
 ) -> tuple[bool, float]:
     """Plant one group; return whether the class became significant, and the share selected."""
-    order = random.permutation(own)
+    order = random.permutation(grounds.own)
     planted = order[:size]
-    direction = random.standard_normal(len(spread))
-    direction *= distance / np.linalg.norm(direction)
-    moved = base.copy()
-    moved[planted] += (direction @ spread).astype(np.float32)
-    codes = np.zeros(len(base), np.int8)
+    moved = plant(planted, distance, random)
+    labels = grounds.labels
+    codes = np.zeros(len(labels), np.int8)
     codes[order[size : size + known]] = 1
+    names = max(int(labels.max()) + 1, moved["logits"].shape[1] if "logits" in moved else 0)
     outcome = run_detectors(
-        {"activations": moved},
+        moved,
         labels,
-        np.ones(len(base), np.bool_),
-        [str(k) for k in range(int(labels.max()) + 1)],
+        np.ones(len(labels), np.bool_),
+        [str(k) for k in range(names)],
         entries=entries,
         verified=codes,
         seed=int(random.integers(1 << 30)),

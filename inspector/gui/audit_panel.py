@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from inspector.case.limits_document import limits_document, limits_sentence
+from inspector.case import Case
+from inspector.case.limits_document import CANARY_WORDS, limits_document, limits_sentence
 from inspector.engine.client import audit as acts
 from inspector.engine.client.options import ScanOptions
 from inspector.errors import InspectorError
@@ -62,6 +63,7 @@ class AuditPanel(WhenShown):
         self.compute = QPushButton("Compute p-values", self)
         self.sheet = ContactSheet(self)
         self.plot = LimitsPlot(self)
+        self.canary = QComboBox(self)
         self.measure = QPushButton("Measure limits", self)
         self.pages = QTabWidget(self)
         self.picture = PixelView("", self, side=90)
@@ -72,6 +74,7 @@ class AuditPanel(WhenShown):
         self.draw_button.clicked.connect(self._draw)
         self.compute.clicked.connect(self._compute)
         self.measure.clicked.connect(self._measure)
+        self.canary.currentIndexChanged.connect(self.refresh)
         self.sheet.judged.connect(self.judge)
         self.sheet.taken_back.connect(self._take_back)
         self.sheet.finished.connect(self._finish_page)
@@ -124,9 +127,15 @@ class AuditPanel(WhenShown):
         column = QVBoxLayout(limits)
         column.setContentsMargins(0, 4, 0, 4)
         column.addWidget(self.plot, 1)
-        column.addWidget(self.measure)
+        for name, words in CANARY_WORDS.items():
+            self.canary.addItem(words[0].upper() + words[1:], name)
+        self.canary.setToolTip("What stands for poison in the groups that are planted.")
+        acting = QHBoxLayout()
+        acting.addWidget(self.canary)
+        acting.addWidget(self.measure, 1)
+        column.addLayout(acting)
         self.measure.setToolTip(
-            "Plant groups in the activations of this class and see which an analysis finds; minutes."
+            "Plant groups in the signals of this class and see which an analysis finds; minutes."
         )
         self.pages.addTab(middle, "Samples")
         self.pages.addTab(limits, "Limits")
@@ -168,8 +177,8 @@ class AuditPanel(WhenShown):
         audit = self._audit()
         if audit is None:
             return
-        limits = {row["index"]: row for row in limits_document(case)["classes"]}
-        self.plot.show_limits(limits.get(audit.label))
+        maps = {row["canary"]: row for row in self._power_maps(case, audit.label)}
+        self.plot.show_limits(maps.get(self.canary.currentData()))
         judged = set(audit.verdicts)
         if not self._page or not set(self._page) <= set(audit.rows) or set(self._page) <= judged:
             self._page = [row for row in audit.rows if row not in judged][:PAGE]
@@ -210,9 +219,14 @@ class AuditPanel(WhenShown):
             said.append(
                 f"{counts}. Poison in the class: {share:.1%} (95 %: {low:.1%} to {high:.1%})."
             )
-        rows = [row for row in limits_document(case)["classes"] if row["index"] == audit.label]
-        limits = [limits_sentence(row) for row in rows]
+        limits = [limits_sentence(row) for row in self._power_maps(case, audit.label)]
         return [*said, *acts.doubts(audit), *self._results(audit), *limits]
+
+    @staticmethod
+    def _power_maps(case: Case, label: int) -> list[dict[str, Any]]:
+        document = limits_document(case)
+        rows = [*document["classes"], *document["canaries"]]
+        return [row for row in rows if row["index"] == label]
 
     def _results(self, audit: acts.Audit) -> list[str]:
         """Say what the last scan concluded from the audit."""
@@ -321,7 +335,8 @@ class AuditPanel(WhenShown):
         audit = self._audit()
         if audit is not None:
             known = len(audit.rows) or DRAWN
-            self._workspace.start_limits(audit.label, max(known, acts.FEWEST))
+            chosen = self.canary.currentData()
+            self._workspace.start_limits(audit.label, max(known, acts.FEWEST), chosen)
 
     def _open_sample(self, item: QListWidgetItem) -> None:
         row = int(item.data(Qt.ItemDataRole.UserRole))

@@ -183,9 +183,9 @@ class Workspace(Judging):
         """Reconstruct triggers for some classes, in the background."""
         return self._start(lambda run: run.start_trigger(list(classes), **settings))
 
-    def start_limits(self, label: int, verified: int) -> bool:
+    def start_limits(self, label: int, verified: int, canary: str = "features") -> bool:
         """Measure what an analysis would see in one class, in the background."""
-        return self._start(lambda run: run.start_limits(label, verified=verified))
+        return self._start(lambda run: run.start_limits(label, verified=verified, canary=canary))
 
     def start_carriers(self, trigger: str | None = None) -> bool:
         """Search the data for samples that carry a trigger, in the background."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inspector.api import Control
+from inspector.detectors.canaries import bulk_spread, distance_of, linear_head
 from inspector.detectors.limits import power_map
 from inspector.errors import BadInput, Cancelled
 from inspector.statistics.frontiers import (
@@ -22,7 +23,7 @@ def _activations(n=1200, classes=3, width=12):
     random = np.random.default_rng(0)
     labels = (np.arange(n) % classes).astype(np.int32)
     rows = random.standard_normal((n, width)) * np.linspace(3, 1, width) + labels[:, None]
-    return rows.astype(np.float32), labels
+    return {"activations": rows.astype(np.float32)}, labels
 
 
 def test_far_and_large_groups_are_found_and_near_ones_are_not():
@@ -52,9 +53,59 @@ def test_the_same_seed_measures_the_same():
     args = (rows, labels, ["a", "b", "c"], 0)
     settings = {"verified": 60, "runs": 2, "shares": (0.05,), "distances": (6.0,)}
     assert power_map(*args, **settings) == power_map(*args, **settings)
-    before = rows.copy()
+    before = rows["activations"].copy()
     power_map(*args, **settings)
-    assert np.array_equal(rows, before)
+    assert np.array_equal(rows["activations"], before)
+
+
+def _learned():
+    """Return signals as of a network that learned its three classes."""
+    signals, labels = _activations()
+    rows = signals["activations"] + 4 * np.eye(3, 12, dtype=np.float32)[labels]
+    return {"activations": rows, "logits": (rows @ np.eye(12, 3) + 1).astype(np.float32)}, labels
+
+
+@pytest.mark.parametrize("canary", ["others", "gradients"])
+def test_other_stand_ins_for_poison_are_found_where_far_and_not_where_near(canary):
+    signals, labels = _learned()
+    found = power_map(
+        signals, labels, ["a", "b", "c"], 1,
+        canary=canary, verified=150, runs=3, shares=(0.1,), distances=(0.5, 12.0),
+    )  # fmt: skip
+    near, far = found.cells
+    assert near.hits <= 1
+    assert far.hits == 3
+    assert found.canary == canary
+    assert "spectral-gradient" in found.detectors
+
+
+def test_gradients_need_answers_and_there_are_three_stand_ins():
+    rows, labels = _activations()
+    with pytest.raises(BadInput, match="gradients"):
+        power_map(rows, labels, ["a", "b", "c"], 1, canary="gradients")
+    with pytest.raises(BadInput, match="features, others, gradients"):
+        power_map(rows, labels, ["a", "b", "c"], 1, canary="birds")
+    without = power_map(
+        rows, labels, ["a", "b", "c"], 1, verified=60, runs=1, shares=(0.1,), distances=(9.0,)
+    )
+    assert "spectral-gradient" not in without.detectors
+
+
+def test_answers_follow_a_linear_last_layer_and_no_other():
+    signals, _ = _learned()
+    rows, answers = signals["activations"], signals["logits"]
+    step = np.linalg.lstsq(rows - rows.mean(0), answers - answers.mean(0), rcond=None)[0]
+    assert linear_head(rows, answers) == pytest.approx(step, abs=1e-3)
+    assert linear_head(rows, np.abs(answers)) is None
+    assert linear_head(rows, None) is None
+
+
+def test_a_distance_is_counted_in_deviations_of_the_bulk():
+    bulk = np.random.default_rng(0).standard_normal((2000, 8)).astype(np.float32) * 3
+    away = np.zeros(8, np.float32)
+    away[2] = 15
+    assert distance_of(bulk[:500] + away, bulk) == pytest.approx(5, rel=0.1)
+    assert bulk_spread(bulk).directions == 8
 
 
 def test_a_small_class_and_a_cancel():

@@ -24,7 +24,15 @@ def test_limits_are_measured_kept_and_told(case: Path, command: Command, documen
     jsonschema.validate(measured, schema)
     assert [row["index"] for row in measured["classes"]] == [0]
     assert measured["classes"][0]["verified"] == 60
+    assert measured["classes"][0]["canary"] == "features"
+    assert measured["canaries"] == []
+    further = ["limits", case, "--class", 0, "--verified", 60, "--runs", 1, "--canary", "gradients"]
+    measured = document(command(*further, "--json"))
+    jsonschema.validate(measured, schema)
+    assert [row["canary"] for row in measured["classes"]] == ["features"]
+    assert [row["canary"] for row in measured["canaries"]] == ["gradients"]
     told = command("limits", case)
+    assert "only gradients moved" in told.stdout
     assert "cannot be significant at all" in told.stdout
     wrong = command("limits", case, "--class", "no such class")
     assert wrong.returncode == 2

@@ -235,12 +235,14 @@ class Investigation:
 
     # ---- limits ---------------------------------------------------------------------------------
 
-    def limits(self, label: int, *, verified: int = 500, runs: int = 10) -> dict[str, Any]:
+    def limits(
+        self, label: int, *, verified: int = 500, runs: int = 10, canary: str = "features"
+    ) -> dict[str, Any]:
         """Measure what a scan would have seen in one class; see `limits.measure`."""
         options = planting(self.case, label)
         with self._working("limits"):
             self._open_engine(options)
-            return measure(self.case, self._run, label, verified, runs, options.seed)
+            return measure(self.case, self._run, label, verified, runs, options.seed, canary)
 
     def start_limits(self, label: int, **settings: Any) -> None:
         """Measure the limits of one class in the background."""

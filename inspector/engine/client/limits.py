@@ -9,6 +9,8 @@ from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.steps import RunJob
 from inspector.errors import BadInput
 
+_SIGNALS = ("labels", "assessed", "activations", "logits")
+
 
 def planting(case: Case, label: int) -> ScanOptions:
     """Return the options of the scan whose activations groups are planted in.
@@ -30,7 +32,13 @@ def planting(case: Case, label: int) -> ScanOptions:
 
 
 def measure(
-    case: Case, run: RunJob, label: int, verified: int, runs: int, seed: int
+    case: Case,
+    run: RunJob,
+    label: int,
+    verified: int,
+    runs: int,
+    seed: int,
+    canary: str = "features",
 ) -> dict[str, Any]:
     """Run the job, keep its power map under "limits" and return it.
 
@@ -45,17 +53,23 @@ def measure(
     runs : int
         Planted groups for each share and distance.
     seed : int
+    canary : str
+        What stands for poison: "features", "others" or "gradients".
     """
     known = case.arrays()
     result = run(
         "limits",
-        arrays={name: known[name].path for name in ("labels", "assessed", "activations")},
+        arrays={name: known[name].path for name in _SIGNALS if name in known},
         class_names=list(case.class_names),
         label=label,
         verified=verified,
         runs=runs,
+        canary=canary,
         seed=seed,
     )
     said = {"verified": result["verified"], "smallest_group": result["smallest_group"]}
-    case.keep("limits", str(label), result, **said)
+    if canary == "features":
+        case.keep("limits", str(label), result, **said)
+    else:
+        case.keep("canaries", f"{label}/{canary}", result, canary=canary, **said)
     return result

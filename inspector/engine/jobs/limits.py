@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inspector.api import Control
 from inspector.engine.session import Session
+
+if TYPE_CHECKING:
+    from inspector.detectors.canaries import Canary
 
 
 def run(
@@ -20,23 +23,26 @@ def run(
     label: int,
     verified: int = 500,
     runs: int = 10,
+    canary: Canary = "features",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return the fields of `Limits`; ``arrays`` maps labels, assessed and activations to files."""
+    """Return the fields of `Limits`; ``arrays`` maps names of signals to files."""
     from inspector.detectors.limits import power_map
 
     loaded = {
         name: np.load(session.derived / arrays[name], mmap_mode="r", allow_pickle=False)
-        for name in ("labels", "assessed", "activations")
+        for name in ("labels", "assessed", "activations", "logits")
+        if name in arrays
     }
     rows = np.flatnonzero(loaded["assessed"])
     limits = power_map(
-        loaded["activations"][rows],
+        {name: loaded[name][rows] for name in ("activations", "logits") if name in loaded},
         np.asarray(loaded["labels"])[rows],
         class_names,
         label,
         verified=verified,
         runs=runs,
+        canary=canary,
         seed=seed,
         control=control,
     )

@@ -31,6 +31,7 @@ def not_seen(case: Case, scan: Mapping[str, Any]) -> dict[str, Any]:
     """
     limits = limits_document(case)
     rows = [{**row, "sentence": limits_sentence(row)} for row in limits["classes"]]
+    further = [{**row, "sentence": limits_sentence(row)} for row in limits["canaries"]]
     measured = {row["index"] for row in rows}
     left = [name for index, name in enumerate(case.class_names) if index not in measured]
     summary = case.get("trigger_summary") or {}
@@ -38,7 +39,7 @@ def not_seen(case: Case, scan: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "measured": bool(rows),
         "sentence": _measured(len(rows), len(left)) if rows else _NOT_MEASURED,
-        "limits": {**limits, "classes": rows} if rows else None,
+        "limits": {**limits, "classes": rows, "canaries": further} if rows or further else None,
         "unmeasured": left,
         "drills": [
             {**drill, "sentence": drill_sentence(drill)} for drill in drill_document(case)["drills"]
