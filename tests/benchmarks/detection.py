@@ -6,7 +6,7 @@ combined ranking beside every single detector and beside what the Adversarial Ro
 computes: AUROC over the whole dataset, true-positive rate at 1 % false positives, rank of the target
 class, verdict, how often the attack succeeds, seconds. With verified samples drawn from each class,
 it prints which classes become "high", and the false discovery rate and power of the selection at
-10 %.
+10 %; `detection_summary.py` draws them together.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from detection_summary import Row, summarise
 from numpy.typing import NDArray
 
 from inspector.detectors import Entry, Outcome, discover, run_detectors
@@ -107,15 +108,34 @@ def target_rank(outcome: Outcome, targets: NDArray[Any]) -> int:
     return int(min(np.flatnonzero(np.isin(order, targets)))) + 1
 
 
-def calibrated(outcome: Outcome, truth: NDArray[np.bool_], poisoned: NDArray[Any]) -> str:
-    """Return which classes are high, and how the selection does in those that are poisoned."""
-    high = [row["index"] for row in outcome.classes if row["verdict"] == "high"]
+def measured(
+    name: str, bed: dict[str, Any], ours: Outcome, tested: Outcome, areas: dict[str, float]
+) -> Row:
+    """Draw together what a bed showed: which classes are high, and how the selection does."""
+    truth, labels = bed["truth"], bed["labels"]
+    poisoned = np.unique(labels[truth])
+    high = [row["index"] for row in tested.classes if row["verdict"] == "high"]
     right = sum(index in poisoned for index in high)
-    chosen = np.nan_to_num(outcome.q_value, nan=2.0) <= LEVEL
-    open_poison = truth & ~np.isnan(outcome.q_value)
-    rate = (chosen & ~truth).sum() / max(1, chosen.sum())
-    power = (chosen & truth).sum() / max(1, open_poison.sum())
-    return f"{right}/{len(poisoned)} {len(high) - right:5d} {rate:6.2f} {power:6.2f}"
+    chosen = np.nan_to_num(tested.q_value, nan=2.0) <= LEVEL
+    open_poison = truth & ~np.isnan(tested.q_value)
+    return Row(
+        name=name,
+        rate=float(truth.mean()),
+        success=float(bed["success"]),
+        verdict=ours.verdict,
+        rank=target_rank(ours, poisoned) if truth.any() else 0,
+        areas=areas,
+        right=right,
+        poisoned=len(poisoned),
+        false=len(high) - right,
+        discoveries=float((chosen & ~truth).sum() / max(1, chosen.sum())),
+        power=float((chosen & truth).sum() / max(1, open_poison.sum())),
+        clean_p=tuple(
+            row["p_value"]
+            for row in tested.classes
+            if row["p_value"] is not None and row["index"] not in poisoned
+        ),
+    )
 
 
 def main() -> None:
@@ -133,41 +153,39 @@ def main() -> None:
     head = [entry.id[:9] for entry in entries]
     print(f"{'bed':28s} rank verdict  area   @1%  ASR  sec |", *(f"{name:>9s}" for name in head),
           f"{'ART-AC':>9s} | high false    FDR  power")  # fmt: skip
-    areas: dict[str, list[float]] = {}
+    rows: list[Row] = []
     for file in sorted(asked.folder.glob("*.npz")):
         if asked.only not in file.stem:
             continue
         bed = dict(np.load(file, allow_pickle=False))
         truth, labels = bed["truth"], bed["labels"]
-        poisoned = np.unique(labels[truth])
         begun = time.process_time()
         ours = run(bed, by_default)
         seconds = time.process_time() - begun
-        singles = run(bed, entries)
-        codes = draw_verified(labels, truth, bed["wrong"], asked.verified, 1)
-        tested = run(bed, by_default, codes)
-        cells = []
+        areas: dict[str, float] = {}
         if truth.any():
-            cells = [
-                area(standardised(singles.findings[entry.id]["scores"], labels), truth)
-                for entry in entries
-            ]
-            cells.append(area(toolbox_clusters(bed), truth))
-            row = [area(ours.combined, truth), *cells]
-            for name, value in zip(("ours", *(entry.id for entry in entries), "ART-AC"), row):
-                areas.setdefault(name, []).append(value)
-            rank, found_early = target_rank(ours, poisoned), found_at(ours.combined, truth)
-            told = f"{rank:4d} {ours.verdict:7s} {row[0]:5.3f} {found_early:5.2f}"
-        else:
-            told = f"   - {ours.verdict:7s}     -     -"
+            areas["ours"] = area(ours.combined, truth)
+            for name, found_by in run(bed, entries).findings.items():
+                areas[name] = area(standardised(found_by["scores"], labels), truth)
+            areas["ART-AC"] = area(toolbox_clusters(bed), truth)
+        tested = run(bed, by_default, draw_verified(labels, truth, bed["wrong"], asked.verified, 1))
+        row = measured(file.stem, bed, ours, tested, areas)
+        rows.append(row)
+        told = f"   - {row.verdict:7s}     -     -"
+        if truth.any():
+            early = found_at(ours.combined, truth)
+            told = f"{row.rank:4d} {row.verdict:7s} {areas['ours']:5.3f} {early:5.2f}"
         print(
-            f"{file.stem:28s} {told} {bed['success']:4.2f} {seconds:4.1f} |",
-            *(f"{value:9.3f}" for value in cells or [np.nan] * (len(head) + 1)),
-            f"| {calibrated(tested, truth, poisoned)}",
+            f"{row.name:28s} {told} {row.success:4.2f} {seconds:4.1f} |",
+            *(f"{areas.get(name, np.nan):9.3f}" for name in (*(e.id for e in entries), "ART-AC")),
+            f"| {row.right}/{row.poisoned} {row.false:5d} {row.discoveries:6.2f} {row.power:6.2f}",
             flush=True,
         )
+    names = [name for row in rows for name in row.areas][: len(entries) + 2]
     for what, how in (("median", np.median), ("lowest", np.min)):
-        print(f"{what}: " + ", ".join(f"{name} {how(v):.3f}" for name, v in areas.items()))
+        values = {name: [row.areas[name] for row in rows if row.areas] for name in names}
+        print(f"{what}: " + ", ".join(f"{name} {how(v):.3f}" for name, v in values.items()))
+    print(*summarise(rows), sep="\n")
 
 
 if __name__ == "__main__":
