@@ -63,6 +63,20 @@ def drill_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, A
     return {"schema": SCHEMA, "drills": drills}
 
 
+def drill_budget_sentence(budget: Mapping[str, Any]) -> str:
+    """Say what drills will do and take, before they are done."""
+    count, kept = budget["drills"], budget["kept"]
+    attacks = "1 attack is" if count == 1 else f"{count:,} attacks are"
+    seconds = float(budget["seconds"])
+    time = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    already = f" {kept:,} more are in the case already." if kept else ""
+    return (
+        f"{attacks} planted in copies of {budget['images']:,} pictures and learnt by copies of the "
+        f"model, {budget['epochs']} epochs each: about {time} of training in all; planting and "
+        f"scanning come on top.{already}"
+    )
+
+
 def drill_sentence(drill: Mapping[str, Any]) -> str:
     """Put one drill into words."""
     success = drill["success"]

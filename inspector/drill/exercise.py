@@ -120,21 +120,13 @@ def exercise(
     order = random.permutation(len(labels))
     share = round(HELD_OUT * len(labels))
     held, kept = np.sort(order[:share]), np.sort(order[share:])
-    own = replace(
-        suspect,
-        network=copy.deepcopy(suspect.network).eval(),
-        preprocess=replace(suspect.preprocess, fit="none"),
-    )
+    own = _copied(suspect)
     attack = _attack(plan, own, images[held], labels[held], control)
     control.progress("Drill: planting", 0, 1, plan.attack)
     planted = attack.plant(images[kept], labels[kept], plan.target, plan.rate, random)
     control.progress("Drill: planting", 1, 1, f"{len(planted.rows)} of {len(kept)} pictures")
     learner, epochs = _learner(own, plan)
-    budget = {
-        "images": len(kept),
-        "epochs": epochs,
-        "seconds": estimate_seconds(learner, planted.images, planted.labels, plan.batch, epochs),
-    }
+    budget = _budget(learner, planted.images, planted.labels, plan, epochs)
     control.log(
         f"Drill: {plan.attack} on {len(planted.rows)} of {len(kept):,} pictures, target "
         f"{class_names[plan.target]}: {epochs} epochs, about {budget['seconds']:.0f} s of training."
@@ -181,11 +173,39 @@ def exercise(
     }
 
 
+def training_budget(
+    suspect: SuspectModel, images: Pixels, labels: Labels, plan: Plan
+) -> dict[str, Any]:
+    """Return what the training of a drill will take: images, epochs and estimated seconds.
+
+    Parameters are those of `exercise`; nothing is planted, and one step is measured.
+    """
+    learner, epochs = _learner(_copied(suspect), plan)
+    count = len(labels) - round(HELD_OUT * len(labels))
+    return _budget(learner, images[:count], labels[:count], plan, epochs)
+
+
 def view_of(model: SuspectModel, control: Control) -> PixelNetwork:
     """Return a model as attacks and measurements see it."""
     return PixelNetwork(
         model.network, model.preprocess.normalise, head=model.head, check=control.check
     )
+
+
+def _copied(suspect: SuspectModel) -> SuspectModel:
+    """Return a copy for pictures that have the network's size already."""
+    return replace(
+        suspect,
+        network=copy.deepcopy(suspect.network).eval(),
+        preprocess=replace(suspect.preprocess, fit="none"),
+    )
+
+
+def _budget(
+    learner: SuspectModel, images: Pixels, labels: Labels, plan: Plan, epochs: int
+) -> dict[str, Any]:
+    seconds = estimate_seconds(learner, images, labels, plan.batch, epochs)
+    return {"images": len(labels), "epochs": epochs, "seconds": seconds}
 
 
 def _attack(

@@ -28,6 +28,7 @@ from inspector.engine.client.options import ScanOptions
 from inspector.errors import InspectorError
 from inspector.gui.audit_sheet import VERDICT_KEYS, ContactSheet
 from inspector.gui.chip import chip
+from inspector.gui.drill_page import DrillPage
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.limits_plot import LimitsPlot
 from inspector.gui.number_box import count_box
@@ -65,6 +66,7 @@ class AuditPanel(WhenShown):
         self.plot = LimitsPlot(self)
         self.canary = QComboBox(self)
         self.measure = QPushButton("Measure limits", self)
+        self.drills = DrillPage(workspace, self)
         self.pages = QTabWidget(self)
         self.picture = PixelView("", self, side=90)
         self.verdict_buttons: dict[str, QPushButton] = {}
@@ -139,6 +141,7 @@ class AuditPanel(WhenShown):
         )
         self.pages.addTab(middle, "Samples")
         self.pages.addTab(limits, "Limits")
+        self.pages.addTab(self.drills, "Drills")
         self.pages.setDocumentMode(True)
         split.addWidget(left)
         split.addWidget(self.pages)
@@ -179,6 +182,7 @@ class AuditPanel(WhenShown):
             return
         maps = {row["canary"]: row for row in self._power_maps(case, audit.label)}
         self.plot.show_limits(maps.get(self.canary.currentData()))
+        self.drills.show_class(case, audit.label)
         judged = set(audit.verdicts)
         if not self._page or not set(self._page) <= set(audit.rows) or set(self._page) <= judged:
             self._page = [row for row in audit.rows if row not in judged][:PAGE]
@@ -367,7 +371,7 @@ class AuditPanel(WhenShown):
         self._later()
 
     def _on_job(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "done" and event.get("job") == "limits":
+        if event.get("event") == "done" and event.get("job") in ("limits", "drill"):
             self.refresh()
 
     def _on_class(self, _: int) -> None:

@@ -1,4 +1,4 @@
-"""The case tree's lines for what was put to the test: checks of the cleaning."""
+"""The case tree's lines for what was put to the test: the cleaning, and the scan by drills."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from inspector.case import Case
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
 from inspector.gui.cleaning_dialog import checks_of
+from inspector.gui.drill_dialog import drills_of
+from inspector.gui.drill_grid import FOUND, IDLE, outcome_of, tally
 from inspector.gui.judgements import ACT
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
@@ -33,6 +35,13 @@ def fill_checks(group: QTreeWidgetItem, workspace: Workspace, case: Case) -> Non
         title = f"Cleaning, trigger {plain(check['settings']['trigger'], 40)}"
         line = _add(group, title, word, verdict, plain(check["sentence"], 1200))
         line.setData(0, ACT, partial(_ask, workspace, "check-cleaning"))
+    drills = drills_of(case)
+    if drills:
+        words = [outcome_of(drill) for drill in drills]
+        works = len(words) - words.count(IDLE)
+        said = f"{words.count(FOUND)} of {works} found" if works else "none worked"
+        line = _add(group, "Drills", said, "none", tally(drills))
+        line.setData(0, ACT, partial(_ask, workspace, "drill"))
     group.setHidden(not group.childCount())
 
 

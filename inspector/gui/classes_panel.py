@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QPlainTextEdit, QSplitter, QWidget
 from inspector.case import Case, scan_document, verdict_sentence
 from inspector.gui import theme
 from inspector.gui.array_table import ArrayColumn, ArrayTable, count, number
+from inspector.gui.drill_dialog import drills_of
+from inspector.gui.drill_grid import FOUND, IDLE, outcome_of, tally
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
 from inspector.gui.selection import Mode
@@ -38,6 +40,7 @@ class ClassesPanel(WhenShown):
         self._stale = True
         self._outcome: dict[str, Any] = {}
         self._findings: dict[str, dict[str, Any]] = {}
+        self._drills: list[dict[str, Any]] = []
         self.table = ArrayTable(self)
         self.said = QPlainTextEdit(self)
         self.said.setReadOnly(True)
@@ -60,11 +63,12 @@ class ClassesPanel(WhenShown):
     def _on_findings(self, _: object = None) -> None:
         """Read what the detectors concluded; the selection changes far more often than that."""
         case = self._workspace.case
-        self._outcome, self._findings = {}, {}
+        self._outcome, self._findings, self._drills = {}, {}, []
         if case is not None:
             document = scan_document(case)
             self._outcome = {**document, "classes": (case.get("outcome") or {}).get("classes", [])}
             self._findings = case.findings()
+            self._drills = drills_of(case)
             caveats = [plain(text, 1000) for text in self._outcome["caveats"]]
             verdict = plain(verdict_sentence(self._outcome), 1000)
             self.said.setPlainText("\n\n".join([verdict, *caveats]))
@@ -127,6 +131,8 @@ class ClassesPanel(WhenShown):
                 ],
             ),
         ]
+        if self._drills:
+            columns.append(self._drilled(len(names)))
         for detector, finding in self._findings.items():
             rows = {r["index"]: r for r in finding.get("classes") or [] if _names_class(r, names)}
             if rows:
@@ -134,6 +140,17 @@ class ClassesPanel(WhenShown):
                 tip = f"Statistic of {plain(finding.get('title', detector), 60)}"
                 columns.append(ArrayColumn(plain(detector, 40), np.array(values), number(), tip))
         return columns
+
+    def _drilled(self, classes: int) -> ArrayColumn:
+        """Return how many attacks that were planted in each class and work were found."""
+        said, tips = [""] * classes, [""] * classes
+        for at in {drill["target"] for drill in self._drills} & set(range(classes)):
+            mine = [drill for drill in self._drills if drill["target"] == at]
+            words = [outcome_of(drill) for drill in mine]
+            said[at] = f"{words.count(FOUND)} of {len(words) - words.count(IDLE)}"
+            tips[at] = tally(mine)
+        tip = "Attacks planted in copies that work, and how many of them a scan would have found"
+        return ArrayColumn("drills", said, tip=tip, tips=tips)
 
     def select_class(self, index: int, mode: Mode = "new") -> None:
         """Select the visible samples with a label."""

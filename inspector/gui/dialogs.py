@@ -50,6 +50,12 @@ class Dialogs:
 
         self._show("cleaning", lambda: CleaningDialog(self._workspace, self._window))
 
+    def drill(self) -> None:
+        """Plan drills; stays open beside the window while they run."""
+        from inspector.gui.drill_dialog import DrillDialog
+
+        self._show("drill", lambda: DrillDialog(self._workspace, self._window))
+
     def trace(self) -> None:
         """Trace the answer to the current sample, when nothing else runs."""
         from inspector.gui.trace_dialog import TraceDialog

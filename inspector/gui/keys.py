@@ -76,6 +76,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("audit", "Audit a class…", "Detectors", (), "samples"),
     Command("search-triggers", "Search for triggers…", "Detectors", (), "samples"),
     Command("trace", "Trace this sample…", "Detectors", (), "samples"),
+    Command("drill", "Plan a drill…", "Detectors", (), "samples"),
     Command("check-cleaning", "Check the cleaning…", "Detectors", (), "samples"),
     Command("compute-map", "Compute the UMAP", "Detectors", (), "samples"),
     Command("cancel", "Cancel the running job", "Detectors", (), "job", True),

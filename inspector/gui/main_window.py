@@ -234,6 +234,7 @@ class MainWindow(QMainWindow):
             "search-triggers": lambda: self.focus_panel("trigger"),
             "check-cleaning": self.dialogs.cleaning,
             "trace": self.dialogs.trace,
+            "drill": self.dialogs.drill,
             "compute-map": space.start_map,
             "cancel": space.cancel_job,
             "fit": lambda: self.panels["map"].fit(),

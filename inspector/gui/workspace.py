@@ -31,6 +31,7 @@ from inspector.gui.verifying import outcome, start_verify
 if TYPE_CHECKING:
     from inspector.engine.client import Investigation, ScanOptions
     from inspector.engine.client.cleaning import CleaningPlan
+    from inspector.engine.client.drill import DrillPlan
 
 _ENDINGS = ("done", "failed", "cancelled")
 
@@ -205,6 +206,11 @@ class Workspace(Judging):
         """Check the cleaning in the background; an event "budget" waits for `answer_budget`."""
         agreement = self._agreement = Agreement("cleaning", self._feed.inbox)
         return self._start(lambda run: run.start_cleaning(plan, agreement.ask))
+
+    def start_drill(self, plans: Sequence[DrillPlan]) -> bool:
+        """Run drills in the background; an event "budget" waits for `answer_budget`."""
+        agreement = self._agreement = Agreement("drill", self._feed.inbox)
+        return self._start(lambda run: run.start_drill(list(plans), agreement.ask))
 
     def answer_budget(self, agreed: bool) -> None:
         """Say whether the job that has told its budget goes on."""

@@ -35,3 +35,11 @@ def test_no_total_means_no_time_left() -> None:
     pace = Pace()
     pace.extend(_event(0, total=0), now=0.0)
     assert pace.extend(_event(5, total=0), now=1.0)["seconds_left"] is None
+
+
+def test_a_stage_that_begins_anew_has_a_rate_of_its_own() -> None:
+    pace = Pace()
+    pace.extend(_event(0), now=0.0)
+    pace.extend(_event(1000), now=10.0)
+    pace.extend(_event(10), now=11.0)
+    assert pace.extend(_event(60), now=12.0)["rate"] == 50

@@ -10,7 +10,10 @@ from typing import Any
 from inspector.case import Case
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.steps import RunJob, key_of
-from inspector.errors import BadInput
+from inspector.errors import BadInput, Cancelled
+
+Agree = Callable[[dict[str, Any]], bool]
+"""Takes the budget (drills, kept, images, epochs, seconds) and says whether to begin."""
 
 ATTACKS = (
     *("patch", "blended", "sinusoid", "warp", "adaptive-blend", "all-to-all"),
@@ -171,6 +174,7 @@ def measure(
     options: ScanOptions,
     plans: Sequence[DrillPlan],
     emit: Callable[[dict[str, Any]], None],
+    agree: Agree | None = None,
 ) -> list[str]:
     """Run those drills that the case does not hold yet, keep each, and return all their keys.
 
@@ -182,46 +186,90 @@ def measure(
         From `exercised`.
     plans : sequence of DrillPlan
     emit : callable
-        Takes the events "progress" and "log".
+        Takes the events "progress", "log", and "drilled" after each.
+    agree : callable, optional
+        Is told what the drills that are left will take before any begins.
+
+    Raises
+    ------
+    Cancelled
+        The budget was not agreed to.
     """
-    spec = case.get("model")["spec"]
-    layer = options.layer or spec.get("layer")
-    done, keys = case.kept(KIND), []
-    for number, plan in enumerate(plans, 1):
-        settings, aside = asdict(plan), left_out(case, plan.target)
-        key = key_of(
-            plan=settings,
-            left_out=aside,
-            model=spec["sha256"],
-            data=case.get("dataset", {})["digest"],
-            detectors=options.detectors,
-            layer=layer,
-        )
-        keys.append(key)
+    keys = [_key(case, options, plan) for plan in plans]
+    done, count = case.kept(KIND), len(plans)
+    left = [plan for key, plan in zip(keys, plans) if key not in done]
+    if agree is not None and left and not agree(_budget(case, run, options, left, count)):
+        raise Cancelled()
+    for number, (key, plan) in enumerate(zip(keys, plans), 1):
+        if count > 1:
+            stage = {"event": "progress", "stage": "Drills", "done": number - 1, "total": count}
+            emit({**stage, "text": plan.attack})
         if key in done:
-            emit({"event": "log", "text": f"Drill {number} of {len(plans)}: already in the case"})
+            emit({"event": "log", "text": f"Drill {number} of {count}: already in the case"})
             continue
-        if len(plans) > 1:
-            emit({"event": "log", "text": f"Drill {number} of {len(plans)}"})
-        result = run(
-            "drill",
-            model=str(options.model),
-            data=str(options.data),
-            choice={"spec": spec},
-            class_names=list(case.class_names),
-            plan={name: value for name, value in settings.items() if name != "images"},
-            images=plan.images,
-            left_out=aside,
-            layer=layer,
-            detectors=list(options.detectors) if options.detectors is not None else None,
-            split=options.split,
-        )
+        if count > 1:
+            emit({"event": "log", "text": f"Drill {number} of {count}"})
+        result = run("drill", **_arguments(case, options, plan))
         said = {name: result[name] for name in ("success", "auroc", "found")}
         case.keep(
             KIND,
             key,
-            {**result, "settings": settings, "left_out": aside},
-            settings=settings,
+            {**result, "settings": asdict(plan), "left_out": left_out(case, plan.target)},
+            settings=asdict(plan),
             **said,
         )
+        emit({"event": "drilled", "key": key})
+    if count > 1:
+        emit({"event": "progress", "stage": "Drills", "done": count, "total": count, "text": ""})
     return keys
+
+
+def _key(case: Case, options: ScanOptions, plan: DrillPlan) -> str:
+    spec = case.get("model")["spec"]
+    return key_of(
+        plan=asdict(plan),
+        left_out=left_out(case, plan.target),
+        model=spec["sha256"],
+        data=case.get("dataset", {})["digest"],
+        detectors=options.detectors,
+        layer=options.layer or spec.get("layer"),
+    )
+
+
+def _arguments(case: Case, options: ScanOptions, plan: DrillPlan) -> dict[str, Any]:
+    spec = case.get("model")["spec"]
+    return {
+        "model": str(options.model),
+        "data": str(options.data),
+        "choice": {"spec": spec},
+        "class_names": list(case.class_names),
+        "plan": {name: value for name, value in asdict(plan).items() if name != "images"},
+        "images": plan.images,
+        "left_out": left_out(case, plan.target),
+        "layer": options.layer or spec.get("layer"),
+        "detectors": list(options.detectors) if options.detectors is not None else None,
+        "split": options.split,
+    }
+
+
+def _budget(
+    case: Case, run: RunJob, options: ScanOptions, plans: Sequence[DrillPlan], asked: int
+) -> dict[str, Any]:
+    """Measure a training step of each network, and add up what these drills will take."""
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    seconds = 0.0
+    for plan in plans:
+        alike = (plan.architecture, plan.epochs, plan.images, plan.target)
+        if alike not in known:
+            told = run("drill", only_budget=True, **_arguments(case, options, plan))
+            known[alike] = {name: int(told[name]) for name in ("images", "epochs")}
+            known[alike]["seconds"] = max(0.0, float(told["seconds"]))
+        seconds += known[alike]["seconds"]
+    first = next(iter(known.values()))
+    return {
+        "drills": len(plans),
+        "kept": asked - len(plans),
+        "images": first["images"],
+        "epochs": first["epochs"],
+        "seconds": round(seconds, 1),
+    }

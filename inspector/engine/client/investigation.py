@@ -250,17 +250,22 @@ class Investigation:
 
     # ---- drill ----------------------------------------------------------------------------------
 
-    def drill(self, plans: Sequence[drills.DrillPlan]) -> list[str]:
+    @understood
+    def drill(
+        self, plans: Sequence[drills.DrillPlan], agree: drills.Agree | None = None
+    ) -> list[str]:
         """Plant attacks in copies and see whether they are found; see `drill.measure`."""
         options = drills.exercised(self.case, {plan.target for plan in plans})
         self._check_evidence(options)
         with self._working("drill"):
             self._open_engine(options)
-            return drills.measure(self.case, self._run, options, plans, self._emit)
+            return drills.measure(self.case, self._run, options, plans, self._emit, agree)
 
-    def start_drill(self, plans: Sequence[drills.DrillPlan]) -> None:
-        """Run drills in the background."""
-        self._start("drill", lambda: self.drill(plans))
+    def start_drill(
+        self, plans: Sequence[drills.DrillPlan], agree: drills.Agree | None = None
+    ) -> None:
+        """Run drills in the background, where ``agree`` is asked."""
+        self._start("drill", lambda: self.drill(plans, agree))
 
     # ---- check of the cleaning ------------------------------------------------------------------
 

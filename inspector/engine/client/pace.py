@@ -29,6 +29,8 @@ class Pace:
         now = time.monotonic() if now is None else now
         seen = self._seen.setdefault(str(event.get("stage")), deque())
         done, total = int(event.get("done") or 0), int(event.get("total") or 0)
+        if seen and done < seen[-1][1]:
+            seen.clear()  # The stage began anew, as in the next of several drills.
         seen.append((now, done))
         while len(seen) > 2 and now - seen[0][0] > WINDOW:
             seen.popleft()

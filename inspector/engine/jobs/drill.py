@@ -36,14 +36,17 @@ def run(
     layer: str | None = None,
     detectors: list[str] | None = None,
     split: str | None = None,
+    only_budget: bool = False,
 ) -> dict[str, Any]:
     """Return what `exercise` measured; ``plan`` has the fields of its `Plan`.
+
+    With ``only_budget`` nothing is planted or trained; what the training would take is returned.
 
     ``images`` of the data, none of the classes ``left_out``, are drawn with the plan's seed and
     brought to the size of the network's input once; several drills with one engine share them.
     """
     from inspector.detectors import discover
-    from inspector.drill.exercise import Plan, exercise
+    from inspector.drill.exercise import Plan, exercise, training_budget
 
     suspect = model_of(session, control, model, data, choice, split)
     dataset = dataset_of(session, data, split=split, orientation=orientation_of(choice))
@@ -56,6 +59,8 @@ def run(
             return _pictures(suspect, dataset, images, left_out, wanted.seed, control)
 
     pictures, labels = session.keep("drill", key, make)
+    if only_budget:
+        return training_budget(suspect, pictures, labels, wanted)
     folder = session.folder("drills")
     for left in folder.glob("drill-*"):  # by a drill whose engine was killed
         shutil.rmtree(left, ignore_errors=True)
