@@ -1,23 +1,21 @@
-"""What a scan and a trigger search concluded, as documents that other programs read.
+"""What a scan concluded, as other programs and people read it.
 
-Their shapes are a contract: ``resources/schema/scan.schema.json`` and ``trigger.schema.json``.
+The shape of the document is a contract: ``resources/schema/scan.schema.json``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 import inspector
-from inspector.case.canonical import plain, valid_unicode
 from inspector.case.checkpoints import checkpoint_rows
+from inspector.case.document_parts import clean, listed, plural, worst
 from inspector.case.evidence import Look
-from inspector.case.findings import VERDICTS
 from inspector.case.folder import Case
 from inspector.case.table import SampleTable
-from inspector.case.trigger_choice import SEARCH
 from inspector.errors import CaseError
 
 SCHEMA = "inspector/scan/1"
@@ -49,21 +47,6 @@ FINDING_KEYS = (
 )
 """What documents and reports say of one detector's run."""
 
-_TRIGGER_MORE = (
-    "held_out",
-    "controls",
-    "stability",
-    "budgets",
-    "budget",
-    "margin",
-    "source",
-    "notes",
-    "stopped_early",
-)
-"""What a trigger's row has beyond the contract's first ten keys, where the search said it."""
-
-_UNIVERSAL = "universal-perturbation"
-_BASELINE_BUDGET = 8
 _UNCALIBRATED = (
     "The ranking is not calibrated: no randomly drawn samples were verified one by one, so no "
     "error rate is known and no verdict goes beyond “medium”."
@@ -110,7 +93,7 @@ def scan_document(case: Case) -> dict[str, Any]:
         ],
         "limits_raised": _limits_raised(case),
     }
-    return _clean(document)
+    return clean(document)
 
 
 def _limits_raised(case: Case) -> list[dict[str, Any]]:
@@ -123,82 +106,6 @@ def _limits_raised(case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def trigger_document(case: Case) -> dict[str, Any]:
-    """Return the reconstructed triggers, as ``trigger --json`` prints them.
-
-    The verdict is the worst that the searches gave; where one gave none, a significant trigger that
-    works on held-out samples counts "medium" (high needs more than one network), another
-    significant one "low".
-    """
-    rows, verdicts = [], []
-    usual = _usual_success(case)
-    for trigger in case.triggers():
-        interval = trigger.get("success_interval") or None
-        if interval is not None and None in interval:
-            interval = None
-        significant = bool(trigger.get("significant", False))
-        rows.append(
-            {
-                "index": trigger["index"],
-                "name": _name(case, trigger["index"]),
-                "method": trigger["method"],
-                "anomaly": trigger.get("anomaly"),
-                "threshold": trigger.get("threshold"),
-                "p_value": trigger.get("p_value"),
-                "success_rate": trigger.get("success_rate"),
-                "success_interval": interval,
-                "mask_l1": trigger.get("mask_l1"),
-                "significant": significant,
-                **{key: trigger[key] for key in _TRIGGER_MORE if key in trigger},
-                **usual.get(trigger["index"], {}),
-            }
-        )
-        works = interval is not None and interval[0] >= 0.5
-        judged = ("medium" if works else "low") if significant else "none"
-        verdicts.append(trigger.get("verdict", judged))
-    document: dict[str, Any] = {"classes": rows, "verdict": worst(verdicts)}
-    # A case without any search has nothing to be careful about, nor has one from elsewhere.
-    caveats = (case.get("trigger_summary") or {}).get("caveats")
-    if caveats:
-        document["caveats"] = [str(line) for line in caveats]
-    found = case.findings().get(SEARCH)
-    if found:
-        document["search"] = {
-            "trigger": (found.get("parameters") or {}).get("trigger"),
-            "carriers": found.get("carriers"),
-            "among_target": found.get("among_target"),
-            "threshold": found.get("threshold"),
-            "verdict": found.get("verdict") or "none",
-            "caveats": [str(line) for line in found.get("caveats") or ()],
-        }
-    return _clean(document)
-
-
-def _usual_success(case: Case) -> dict[int, dict[str, Any]]:
-    """Return by class how far a faint universal noise gets, beside the median of other classes.
-
-    A class to which faint noise leads nearly every picture has a short way to it with or without a
-    backdoor; only one that stands out from the untouched ones says something.
-    """
-    rates: dict[int, float] = {}
-    for trigger in case.triggers():
-        if trigger["method"] == _UNIVERSAL:
-            for row in trigger.get("budgets") or ():
-                if row.get("budget") == _BASELINE_BUDGET and row.get("success_rate") is not None:
-                    rates[trigger["index"]] = float(row["success_rate"])
-    return {
-        index: {
-            "baseline": {
-                "budget": _BASELINE_BUDGET,
-                "success_rate": rate,
-                "others": float(np.median([r for other, r in rates.items() if other != index])),
-            }
-        }
-        for index, rate in rates.items()
-        if len(rates) > 1
-    }
-
-
 def verdict_sentence(document: Mapping[str, Any]) -> str:
     """Put the verdict of a scan document into words; nothing found is never called clean."""
     dataset, verdict = document["dataset"], document["verdict"]
@@ -206,11 +113,11 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
     if not done:
         return "Nothing was assessed: no detector has finished on this case."
     looked = (
-        f"{len(done)} {_plural(len(done), 'detector')} looked at {dataset['assessed']:,} of "
+        f"{len(done)} {plural(len(done), 'detector')} looked at {dataset['assessed']:,} of "
         f"{dataset['count']:,} samples"
     )
     suspects = [row["name"] for row in document["classes"] if row["verdict"] == verdict]
-    where = f" in {_plural(len(suspects), 'class')} {_listed(suspects)}" if suspects else ""
+    where = f" in {plural(len(suspects), 'class')} {listed(suspects)}" if suspects else ""
     known = "" if document["calibrated"] else " The error rate is not known (no audit)."
     if verdict == "none":
         return (
@@ -233,34 +140,6 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
         "poison, wrong labels or a rare kind of picture; what tells them apart is to look at the "
         f"top of the ranking: {told}.{known}"
     )
-
-
-def trigger_sentence(document: Mapping[str, Any]) -> str:
-    """Put the verdict of a trigger document into words."""
-    rows = document["classes"]
-    if not rows:
-        return "No trigger was searched for yet."
-    found = [row["name"] for row in rows if row["significant"]]
-    judged = {row["index"] for row in rows if not row.get("stopped_early")}
-    early = len({row["index"] for row in rows} - judged)
-    open_ = f" Stopped early and not judged: {early} {_plural(early, 'class')}." if early else ""
-    if not judged:
-        return open_.strip()
-    if not found:
-        return (
-            f"No trigger found for {len(judged)} {_plural(len(judged), 'class')}. That does not show "
-            "that the model is clean: clean-label and sinusoid backdoors escape this search."
-            f"{open_}"
-        )
-    return (
-        f"Verdict {document['verdict']}: an unusually small pattern flips predictions to "
-        f"{_plural(len(set(found)), 'class')} {_listed(sorted(set(found)))}.{open_}"
-    )
-
-
-def worst(verdicts: Iterable[str]) -> str:
-    """Return the gravest of some verdicts; "none" of none."""
-    return max(verdicts, key=VERDICTS.index, default="none")
 
 
 def _model(case: Case) -> dict[str, Any]:
@@ -364,32 +243,8 @@ def _counted(case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def _name(case: Case, index: int) -> str:
-    return case.class_names[index] if 0 <= index < len(case.class_names) else str(index)
-
-
 def _uri(case: Case, row: int) -> str | None:
     try:
         return case.locator(row)
     except (CaseError, IndexError):
         return None
-
-
-def _clean(value: Any) -> Any:
-    """Return a document that every JSON parser reads: valid Unicode, None for NaN."""
-    if isinstance(value, str):
-        return valid_unicode(value)
-    if isinstance(value, Mapping):
-        return {valid_unicode(str(key)): _clean(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(inner) for inner in value]
-    return plain(value)
-
-
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else word + ("es" if word.endswith("s") else "s")
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

@@ -65,10 +65,20 @@ def _line(text: object) -> str:
 @click.option(
     "--method",
     "methods",
-    help="neural-cleanse (default), universal-perturbation, maximum-margin, pixel, blended, or a "
-    "plugin's; several separated by commas; `screen` for the cheap ones.",
+    help="neural-cleanse, universal-perturbation, maximum-margin, pixel, blended, or a plugin's; "
+    "several separated by commas; `screen` for the cheap ones. By default neural-cleanse after both "
+    "screens.",
 )
-@click.option("--classes", help="Names or indices, separated by commas; all when missing.")
+@click.option(
+    "--classes",
+    help="Names or indices, separated by commas, each searched to the end; all when missing.",
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Search every class to the end. Without it all are screened and compared at an early point, "
+    "and those that stand out go on.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Optimisation steps per class at most.")
 @click.option("--data-limit", type=click.IntRange(10), help="Images used for the search.")
 @click.option(
@@ -90,6 +100,7 @@ def trigger_command(
     case_path: Path,
     methods: str | None,
     classes: str | None,
+    full: bool,
     steps: int | None,
     data_limit: int | None,
     seeds: int | None,
@@ -106,6 +117,7 @@ def trigger_command(
         "steps": steps,
         "data_limit": data_limit,
         "seeds": seeds,
+        "full": full or None,
     }
     settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not search and (name is not None or tag is not None or propose):
@@ -173,15 +185,16 @@ def _judge(case: Case, finding: dict[str, Any], tag: str | None, propose: bool) 
     return said
 
 
-_PIPE = 130
-"""Columns of a table that goes into a file or another program."""
-
 _NAMED = 6
 """Classes that are named beside a note."""
 
 _EARLY = "*"
+_LESS = "≤ "
 _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-    ("mask L1", lambda row: _cell(row["mask_l1"], "{:.1f}") + _EARLY * _is_early(row)),
+    (
+        "mask L1",
+        lambda row: _bound(row) + _cell(row["mask_l1"], "{:.1f}") + _EARLY * _is_early(row),
+    ),
     ("success", lambda row: _cell(row["success_rate"], "{:.0%}")),
     ("anomaly", lambda row: _cell(row["anomaly"], "{:.2f}")),
     ("p-value", lambda row: _cell(row["p_value"], "{:.2g}")),
@@ -194,18 +207,57 @@ _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
 
 def _print(document: dict[str, Any], said: str) -> None:
     console = Console(highlight=False)
-    for method in dict.fromkeys(str(row["method"]) for row in document["classes"]):
+    methods = list(dict.fromkeys(str(row["method"]) for row in document["classes"]))
+    shown: list[dict[str, Any]] = []
+    for method in methods:
         rows = [row for row in document["classes"] if row["method"] == method]
+        screened = method in SCREEN and not set(methods) <= set(SCREEN)
+        if screened and not any(row["significant"] for row in rows):
+            # With a search beside them screens only choose where it goes on.
+            text = f"{method}: nothing stands out in this screen (--json has its numbers)"
+            console.print(text, markup=False, soft_wrap=True)
+            continue
+        shown += rows
         console.print(_heading(method, rows), markup=False, soft_wrap=True)
         console.print(_table(rows, console.width))
+        if any(map(_bound, rows)):
+            console.print(
+                f"{_LESS.strip()} compared early and, not standing out, searched no further"
+            )
         if any(map(_is_early, rows)):
             console.print(f"{_EARLY} stopped early: works, might still shrink, not compared")
     console.print(trigger_sentence(document), markup=False, soft_wrap=True)
     if said:
         console.print(said, markup=False, soft_wrap=True)
+    for line in _notes(shown):
+        console.print(f"- {line}", markup=False, soft_wrap=True)
     caveats = [*document.get("caveats", []), *(document.get("search") or {}).get("caveats", [])]
     for caveat in caveats:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
+
+
+def _notes(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what the searches noted, each sentence once, with the classes that it was said of."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for note in row.get("notes") or ():
+            said.setdefault((str(row["method"]), str(note)), []).append(str(row["name"]))
+    everywhere = len({row["index"] for row in rows})
+    return [
+        f"{method}: {note}" + ("" if len(names) == everywhere else f" ({_some(names)})")
+        for (method, note), names in said.items()
+    ]
+
+
+def _some(names: list[str]) -> str:
+    left = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {left} more" if left > 0 else "")
+
+
+def _bound(row: dict[str, Any]) -> str:
+    """Return what goes before the mask's size: of a class that was only screened it is a bound."""
+    screening = row.get("screening")
+    return _LESS if screening and not screening["kept"] else ""
 
 
 def _is_early(row: dict[str, Any]) -> bool:

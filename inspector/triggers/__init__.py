@@ -6,7 +6,7 @@ from inspector.triggers.forms import Form
 from inspector.triggers.measuring import conclude
 from inspector.triggers.method import Method, MethodInfo
 from inspector.triggers.neural_cleanse import METHOD, neural_cleanse
-from inspector.triggers.penalty import PUBLISHED, Settings
+from inspector.triggers.penalty import Settings
 from inspector.triggers.pictures import sample_rows
 from inspector.triggers.registry import MethodEntry, chosen_methods, discover_methods
 from inspector.triggers.result import TriggerResult, wilson_interval
@@ -17,7 +17,6 @@ from inspector.triggers.stamp import Stamp
 __all__ = [
     "METHOD",
     "NEVER_CLEAN",
-    "PUBLISHED",
     "STEPS",
     "Anomaly",
     "Form",

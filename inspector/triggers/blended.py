@@ -52,8 +52,9 @@ class Blended:
         id=METHOD,
         title="Blended picture",
         summary="The faintest picture that, blended over others, turns them into each class.",
-        version="1.0",
+        version="1.1",
         reference="Chen et al. 2017, arXiv:1712.05526 (the attack that it looks for)",
+        rung=80,
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from inspector.api import VERDICTS, Verdict
-from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES, SIZE_NOISE, standing
+from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES
+from inspector.triggers.comparing import compare
 from inspector.triggers.result import TriggerResult, finite
 
 LEAST_SUCCESS = 0.8
@@ -74,16 +75,7 @@ def _compared(
 ) -> Iterator[tuple[TriggerResult, dict[str, Any]]]:
     for method in dict.fromkeys(result.method for result in results):
         same = [result for result in results if result.method == method]
-        looks = max((len(result.compared) for result in same), default=1)
-        table = np.full((len(same), looks), np.nan)
-        noise = np.full(looks, SIZE_NOISE if looks == 1 and not same[0].looks else 0.0)
-        for at, result in enumerate(same):
-            if len(result.compared) == looks:
-                table[at] = result.compared
-            if len(result.noise) == looks:
-                noise = np.asarray(result.noise)
-        anomaly = standing(table, noise)
-        compared = int((~np.isnan(table).any(axis=1)).sum())
+        anomaly, compared = compare(same)
         for at, result in enumerate(same):
             p_value = float(anomaly.p_value[at])
             significant = bool(_works(result) and p_value <= FALSE_ALARMS)
@@ -113,6 +105,25 @@ def _verdict(result: TriggerResult, significant: bool, p_value: float) -> Verdic
     return "medium" if p_value <= CLEAR and result.status == "done" else "low"
 
 
+def _screened(results: Sequence[TriggerResult]) -> list[str]:
+    """Say of each method which classes it compared early, and what became of them."""
+    said = []
+    for method in dict.fromkeys(result.method for result in results):
+        rows = [
+            result.details["screening"]
+            for result in results
+            if result.method == method and "screening" in result.details
+        ]
+        left = sum(not row["kept"] for row in rows)
+        if left:
+            said.append(
+                f"{method} compared the classes after {rows[0]['steps']} steps each, and searched "
+                f"{len(rows) - left} of them to the end for a trigger as small as it gets. The other "
+                f"{left} masks are upper bounds; --classes searches some to the end, --full all."
+            )
+    return said
+
+
 def _caveats(results: Sequence[TriggerResult]) -> list[str]:
     caveats = [NEVER_CLEAN]
     methods = list(dict.fromkeys(result.method for result in results))
@@ -135,6 +146,7 @@ def _caveats(results: Sequence[TriggerResult]) -> list[str]:
     ]
     if skipped:
         caveats.append(f"Not searched: class {', '.join(skipped)}.")
+    caveats += _screened(results)
     early = sorted({result.class_index for result in results if result.stopped_early})
     if early:
         caveats.append(

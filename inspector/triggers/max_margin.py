@@ -25,7 +25,7 @@ from inspector.triggers.result import TriggerResult
 from inspector.triggers.search import Search
 
 METHOD = "maximum-margin"
-STEPS = 100
+STEPS, QUICK_STEPS = 100, 50
 _STARTS = 6
 _RATE = 0.1
 _RISE = 1e-4
@@ -58,10 +58,14 @@ class MaximumMargin:
                 METHOD,
                 (_NOTE,) if risen else (NO_SLOPE,),
                 looks=(best if risen else float("nan"),),
-                steps=search.steps or STEPS,
+                steps=_steps_of(search),
                 history=as_history(courses[at]),
                 details={"margin": round(best * search.temperature, 4) if risen else None},
             )
+
+
+def _steps_of(search: Search) -> int:
+    return search.steps or (QUICK_STEPS if search.quick else STEPS)
 
 
 def _climb(
@@ -71,7 +75,7 @@ def _climb(
 
     No courses when it ends early.
     """
-    steps, classes = search.steps or STEPS, list(search.classes)
+    steps, classes = _steps_of(search), list(search.classes)
     random = torch.Generator().manual_seed(search.seed)
     # Every class starts from the same pictures, or the starts would tell the classes apart.
     first = torch.rand(_STARTS, *search.shape, generator=random)

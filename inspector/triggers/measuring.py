@@ -19,6 +19,8 @@ NO_SLOPE = (
     "follows gradients says nothing about it."
 )
 _CONTROLS = 200
+_QUICK, _QUICK_CONTROLS = 200, 50
+"""Held-out pictures that measure a first look, and its controls."""
 
 
 def conclude(
@@ -52,12 +54,12 @@ def conclude(
     -----
     Measured as the analyst sees it: in whole grey levels, through the real preprocessing. The
     controls are the same pixels in the other half of the picture ("moved") and at random places
-    ("shuffled"), on up to 200 of the held-out pictures.
+    ("shuffled"), on up to 200 of the held-out pictures. A quick search measures on fewer.
     """
     stamp = stamp.whole_levels()
-    rows = search.pictures.turnable(search.pictures.held_out, target)
+    rows = measuring_rows(search, target)
     turned = count_turned(search, stamp, rows, target)
-    few = rows[:_CONTROLS]
+    few = rows[: _QUICK_CONTROLS if search.quick else _CONTROLS]
     height, width = search.shape[1:]
     controls: dict[str, float | None] = {}
     for name, other in (
@@ -87,6 +89,12 @@ def conclude(
         notes=tuple(said),
         **rest,
     )
+
+
+def measuring_rows(search: Search, target: int) -> torch.Tensor:
+    """Return the held-out pictures that measure how well triggers of a class work."""
+    rows = search.pictures.turnable(search.pictures.held_out, target)
+    return rows[:_QUICK] if search.quick else rows
 
 
 def _levels(delta: torch.Tensor) -> NDArray[np.int16]:

@@ -39,6 +39,9 @@ class MethodInfo:
         Recorded with every trigger.
     reference : str
         Paper: author, year.
+    rung : int
+        Steps after which the classes of a search can be compared though none is through; 0 when
+        there is no such point. See `screening`.
     """
 
     id: str
@@ -46,6 +49,7 @@ class MethodInfo:
     summary: str
     version: str
     reference: str = ""
+    rung: int = 0
 
 
 @runtime_checkable

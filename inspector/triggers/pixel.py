@@ -29,6 +29,10 @@ _LEVELS = 10 / 255
 """A change of this much counts for three quarters of a pixel."""
 
 
+_SETTINGS = Settings(rate=0.1)
+"""With larger steps the counted pixels saturate and hardly come back."""
+
+
 class SignedPixels:
     """What is added to a picture and what is taken away, per pixel and channel."""
 
@@ -61,13 +65,14 @@ class Pixel:
         id=METHOD,
         title="Pixel inversion",
         summary="The fewest pixels that, made brighter or darker, turn pictures into each class.",
-        version="1.0",
+        version="1.1",
         reference="Tao et al. 2022, CVPR",
+        rung=100,
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
         """Search all classes side by side."""
-        return smallest_triggers(search, METHOD, SignedPixels, Settings())
+        return smallest_triggers(search, METHOD, SignedPixels, _SETTINGS)
 
 
 METHODS = [Pixel]

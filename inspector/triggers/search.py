@@ -56,6 +56,8 @@ class Search:
         What logits are divided by before a search sees them; 1 unless the network is very sure.
     overflowing : float
         Share of pictures to which the network gives no finite logits.
+    quick : bool
+        A first look: a screen takes fewer steps, and success is measured on fewer pictures.
     """
 
     network: nn.Module
@@ -69,6 +71,7 @@ class Search:
     portion: int
     temperature: float = 1.0
     overflowing: float = 0.0
+    quick: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from inspector.triggers.measuring import (
     as_history,
     conclude,
     count_turned,
+    measuring_rows,
     none_to_turn,
     skipped,
 )
@@ -34,8 +35,8 @@ METHOD = "universal-perturbation"
 BUDGETS = (4, 8, 16, 24)
 """Largest change of a pixel, grey levels."""
 
-STEPS = 30
-_BATCH = 16
+STEPS, QUICK_STEPS = 30, 15
+_BATCH, _QUICK_BATCH = 16, 12
 _SHARE = 1 / 6
 """Of the budget, per step."""
 
@@ -65,7 +66,7 @@ class UniversalPerturbation:
 
         When it ends early, only classes are concluded for which a noise works already.
         """
-        pictures, steps = search.pictures, search.steps or STEPS
+        pictures, steps = search.pictures, _steps_of(search)
         searched = [c for c in search.classes if len(pictures.turnable(pictures.search, c))]
         deltas, courses, made = _descend(search, searched)
         early = made < steps
@@ -103,11 +104,16 @@ class UniversalPerturbation:
             )
 
 
+def _steps_of(search: Search) -> int:
+    return search.steps or (QUICK_STEPS if search.quick else STEPS)
+
+
 def _descend(
     search: Search, searched: list[int]
 ) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]], int]:
     """Return perturbations (k, budgets, C, H, W), the course of each, and the steps made."""
-    steps, pictures, count = search.steps or STEPS, search.pictures, len(BUDGETS)
+    steps, pictures, count = _steps_of(search), search.pictures, len(BUDGETS)
+    drawn = _QUICK_BATCH if search.quick else _BATCH
     bounds = torch.tensor(BUDGETS, device=search.device).view(1, -1, 1, 1, 1) / 255
     deltas = torch.zeros(len(searched), count, *search.shape, device=search.device)
     flat = deltas.view(-1, *search.shape)
@@ -122,7 +128,7 @@ def _descend(
     for number in range(1, steps + 1):
         if not searched or search.control.ends_early():
             break
-        order = torch.randperm(len(pictures.search), generator=shuffle)[:_BATCH]
+        order = torch.randperm(len(pictures.search), generator=shuffle)[:drawn]
         batch = pictures.search[order.to(search.device)]
         which, picture = torch.nonzero(turnable[:, batch], as_tuple=True)
         # Every budget of a class sees the same pictures.
@@ -184,7 +190,7 @@ def _show(
 
 def _rates(search: Search, deltas: torch.Tensor, target: int) -> list[tuple[int, int]]:
     """Return successes and trials on held-out pictures, by budget."""
-    rows = search.pictures.turnable(search.pictures.held_out, target)
+    rows = measuring_rows(search, target)
     return [
         (count_turned(search, Stamp.added(delta).whole_levels(), rows, target), len(rows))
         for delta in deltas

@@ -157,6 +157,32 @@ def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> No
     assert row["baseline"]["budget"] == 8
 
 
+def test_a_search_of_all_classes_screens_them_and_goes_on_with_those_that_stand_out(
+    case: Path, command: Command
+) -> None:
+    few = ("--steps", 90, "--data-limit", 120)
+    done = command("trigger", case, *few, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = [
+        row
+        for row in _valid(json.loads(done.stdout))["classes"]
+        if row["method"] == "neural-cleanse"
+    ]
+    assert len(rows) == 10
+    kept = [row["index"] for row in rows if row["screening"]["kept"]]
+    assert 0 < len(kept) < 10
+    assert any("upper bound" in row["screening"]["reason"] for row in rows)
+    again = command("trigger", case, *few, "--classes", kept[0], "--json")
+    found = {
+        row["index"]: row
+        for row in _valid(json.loads(again.stdout))["classes"]
+        if row["method"] == "neural-cleanse"
+    }
+    assert "screening" not in found[kept[0]]
+    (before,) = (row for row in rows if row["index"] == kept[0])
+    assert found[kept[0]]["mask_l1"] == before["mask_l1"]
+
+
 @pytest.mark.parametrize("words", [("--methods", "--json"), ("--json", "--methods")])
 def test_every_search_is_listed_with_broken_ones_and_their_cause(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str]

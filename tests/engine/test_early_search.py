@@ -113,9 +113,9 @@ def test_a_finished_trigger_gives_way_to_none_that_was_stopped_or_compared_with_
 
 def test_a_rerun_repeats_what_was_searched_through_unless_the_search_went_on(case: Case) -> None:
     searched(case, answer(case, "one", {0: 5.0, 1: 7.0}, early=(1,)))
-    assert _searches(case) == [({}, [0])]
+    assert _searches(case) == [({"full": False}, [0])]
     searched(case, answer(case, "two", {0: 5.0, 1: 7.0, 2: 9.0, 3: 8.0}))
-    assert _searches(case) == [({}, [0, 1, 2, 3])]
+    assert _searches(case) == [({"full": False}, [0, 1, 2, 3])]
 
 
 def test_only_a_job_that_can_ends_early(case: Case) -> None:

@@ -12,7 +12,6 @@ from torch.optim.adam import adam
 
 from inspector.triggers import (
     NEVER_CLEAN,
-    PUBLISHED,
     Settings,
     TriggerResult,
     sample_rows,
@@ -141,11 +140,6 @@ def test_a_search_ends_once_it_stops_gaining_but_not_before_both_ways_were_tried
     assert not penalty.finished
     penalty.update(FAILS, 40)
     assert penalty.finished
-
-
-def test_the_published_constants_are_at_hand() -> None:
-    assert (PUBLISHED.batch, PUBLISHED.round_steps, PUBLISHED.patience) == (32, 31, 10)
-    assert (PUBLISHED.increase, PUBLISHED.first_weight, PUBLISHED.success) == (1.5, 1e-3, 0.99)
 
 
 def test_descent_goes_where_torchs_adam_goes() -> None:

@@ -21,7 +21,10 @@ from inspector.engine.client.runs import ENVIRONMENT, RUN
 from inspector.engine.client.triggers import TRIGGER
 from inspector.errors import BadInput
 
-_SETTINGS = ("methods", "steps", "data_limit", "seeds", "source")
+_SETTINGS = ("methods", "steps", "data_limit", "seeds", "source", "full")
+_BEFORE = {"full": True}
+"""What a search meant that does not say so: earlier versions always searched to the end."""
+
 _REPEATED = ("signals", "detect")
 _INTAKE = ("labels", "locator_bytes", "locator_offsets", "stored_sha256")
 
@@ -112,6 +115,7 @@ def _searches(case: Case) -> list[tuple[dict[str, Any], list[int]]]:
         settings, classes = row.get("settings"), row.get("classes")
         if isinstance(settings, dict) and isinstance(classes, list):
             known = {key: settings[key] for key in _SETTINGS if key in settings}
+            known = {**_BEFORE, **known}
             found.append((known, [int(index) for index in classes], bool(row.get("ended_early"))))
     whole = [(known, set(classes)) for known, classes, early in found if not early]
     return [

@@ -50,6 +50,8 @@ def reconstruct(
 ) -> dict[str, Any]:
     """Search triggers for some classes (all when None) and record them."""
     options, model = options_of(case), case.get("model")
+    # What is left out means something else in records of earlier versions.
+    settings = {"full": False, **settings}
     count = int(model["num_classes"])
     wanted = list(range(count)) if classes is None else [int(c) for c in classes]
     if bad := [c for c in wanted if not 0 <= c < count]:

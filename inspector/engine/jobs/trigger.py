@@ -44,6 +44,7 @@ def run(
     data_limit: int = 1000,
     seeds: int = 1,
     source: int | str | None = None,
+    full: bool = False,
     split: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -56,13 +57,18 @@ def run(
     ``lacking`` names the classes of which there is nothing. With ``seeds`` beyond one, significant
     classes are searched again from other seeds. With ``source`` only pictures of that class are
     turned; "each" takes every class in turn and reports for each target the source from which it
-    stands out most.
+    stands out most. A search of all classes compares them at an early point and goes on with those
+    that stand out, unless ``full``; without ``methods`` it begins with the screens.
     """
+    from inspector.signals import machine
     from inspector.triggers import prepare_search, sample_rows, trigger_document
     from inspector.triggers.registry import DEFAULT, chosen_methods
+    from inspector.triggers.screening import SCREENS
 
-    chosen = chosen_methods(methods or [DEFAULT], found_methods())
     suspect = model_of(session, control, model, suspect_data, choice, split)
+    screened = not full and set(classes) == set(range(suspect.num_classes))
+    first = SCREENS if screened and source is None else ()
+    chosen = chosen_methods(methods or [*first, DEFAULT], found_methods())
     part = split if data_role == "data" else None
     dataset = dataset_of(session, data, data_role, part, orientation_of(choice))
     drawn_from = dataset.labels == source if isinstance(source, int) else None
@@ -94,7 +100,8 @@ def run(
         seed=seed,
         control=control,
     )
-    results = search_classes(chosen, search, target, source)
+    with machine.memory_kept_at_hand():
+        results = search_classes(chosen, search, target, source, screened=screened)
     asked = {(index, entry.id) for entry in chosen for index in search.classes}
     through = {(r.class_index, r.method) for r in results if not r.stopped_early}
     early = control.ends_early() and through != asked

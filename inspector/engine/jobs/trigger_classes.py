@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _UNITS = 1000
 """Of progress in each part of a request that has several."""
+
+_RUNG, _SOURCE = "rung", "source-"
+"""Folders of what was searched in part, and from one source class."""
 
 
 class PartOf(Control):
@@ -56,40 +60,54 @@ class PartOf(Control):
 
 
 def search_classes(
-    entries: Sequence[MethodEntry], search: Search, folder: Path, source: int | str | None
+    entries: Sequence[MethodEntry],
+    search: Search,
+    folder: Path,
+    source: int | str | None,
+    *,
+    screened: bool = False,
 ) -> list[TriggerResult]:
     """Search every class with every method, from all pictures or from those of a source class.
 
     Parameters
     ----------
     entries : sequence of MethodEntry
+        Screens first, if any.
     search : Search
         Its control may end it early; then classes are missing from the results.
     folder : Path
         Keeps the results of classes that were searched through, and has those of earlier searches.
     source : int, str or None
         A class; "each" for all in turn.
+    screened : bool
+        Compare all classes at the methods' rungs, and search only those to the end that stand out
+        there or in a screen; see `screening`.
 
     Returns
     -------
     list of TriggerResult
         By method, then in the order of the asked classes.
     """
+    from inspector.triggers.screening import SCREENS, has_rung
     from inspector.triggers.sources import sources_of
 
-    control, results = search.control, []
     sources: Sequence[int | None] = [source] if not isinstance(source, str) else sources_of(search)
-    parts = len(entries) * len(sources)
-    for at, entry in enumerate(entries):
-        begun = at * len(sources)
-        controls = [
-            control if parts == 1 else PartOf(control, "triggers", begun + part, parts)
-            for part in range(len(sources))
-        ]
-        if source is None:
-            results += _searched(entry, replace(search, control=controls[0]), folder)
-        else:
-            results += _from_sources(entry, search, folder, dict(zip(sources, controls)))
+    halved = [screened and has_rung(entry.info, search) for entry in entries]
+    parts = sum(len(sources) + one for one in halved)
+    each = itertools.count()
+
+    def part() -> Control:
+        return (
+            PartOf(search.control, "triggers", next(each), parts) if parts > 1 else search.control
+        )
+
+    results: list[TriggerResult] = []
+    for entry, in_two in zip(entries, halved):
+        # How long a screen takes is its own affair when it goes before a search of so many steps.
+        brief = screened and entry.id in SCREENS and len(entries) > 1
+        asked = replace(search, steps=None, quick=True) if brief else search
+        pieces = _Pieces(entry, folder, {one: part() for one in sources})
+        results += _in_two(pieces, asked, results, part()) if in_two else pieces.all_of(asked)
     return results
 
 
@@ -97,9 +115,68 @@ def forget_classes(folder: Path, results: Sequence[TriggerResult]) -> None:
     """Delete what is kept of these results: asked once more, the search is made once more."""
     from inspector.triggers.kept import forget_result
 
-    for place in (folder, *folder.glob("source-*")):
+    for place in (folder, *folder.rglob(f"{_SOURCE}*"), folder / _RUNG):
         for result in results:
             forget_result(place, result.class_index, result.method)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """One method, where its classes are kept, and the control of each source that it searches from."""
+
+    entry: MethodEntry
+    folder: Path
+    controls: Mapping[int | None, Control]
+
+    def all_of(self, search: Search) -> list[TriggerResult]:
+        if None in self.controls:
+            return _searched(self.entry, replace(search, control=self.controls[None]), self.folder)
+        return _from_sources(self.entry, search, self.folder, self.controls)
+
+
+def _in_two(
+    pieces: _Pieces, search: Search, screens: Sequence[TriggerResult], last: Control
+) -> list[TriggerResult]:
+    """Search all classes to the rung, and those that stand out to the end."""
+    from inspector.triggers.screening import cut_short, gone_on, pointed_at, stopped_at
+    from inspector.triggers.sources import of_source, told
+
+    entry, folder = pieces.entry, pieces.folder
+    assert entry.info is not None
+    steps, first = entry.info.rung, folder / _RUNG
+    first.mkdir(exist_ok=True)
+    rung = replace(pieces, folder=first).all_of(replace(search, steps=steps, quick=True))
+    if search.control.ends_early():
+        return [one if one.stopped_early else cut_short(one) for one in rung]
+    chosen = pointed_at(rung, screens)
+    search = replace(search, control=last)
+    full: dict[int, TriggerResult] = {}
+    for source in dict.fromkeys(_source_of(one) for one in rung if one.class_index in chosen):
+        those = tuple(
+            one.class_index
+            for one in rung
+            if one.class_index in chosen and _source_of(one) == source
+        )
+        own = replace(search if source is None else of_source(search, source), classes=those)
+        place = folder if source is None else folder / f"{_SOURCE}{source}"
+        place.mkdir(exist_ok=True)
+        for found in _searched(entry, own, place):
+            full[found.class_index] = found if source is None else told(source, found)
+    results = []
+    for one in rung:
+        if one.class_index not in chosen:
+            results.append(one if one.status == "skipped" else stopped_at(one, steps))
+        elif one.class_index in full:
+            by = chosen[one.class_index]
+            results.append(gone_on(one, full[one.class_index], steps, by))
+        else:
+            results.append(cut_short(one))
+    return results
+
+
+def _source_of(result: TriggerResult) -> int | None:
+    source = result.details.get("source")
+    return None if source is None else int(source)
 
 
 def _searched(entry: MethodEntry, search: Search, folder: Path) -> list[TriggerResult]:
@@ -139,7 +216,7 @@ def _from_sources(
     found: dict[int, list[tuple[int, TriggerResult]]] = {index: [] for index in search.classes}
     for one, control in sources.items():
         assert one is not None
-        own = folder / f"source-{one}"
+        own = folder / f"{_SOURCE}{one}"
         own.mkdir(exist_ok=True)
         for result in _searched(entry, replace(of_source(search, one), control=control), own):
             found[result.class_index].append((one, result))
