@@ -7,6 +7,7 @@ from typing import Any
 
 from inspector.case.canonical import valid_unicode
 from inspector.case.folder import Case
+from inspector.case.shapes import readable
 
 SCHEMA = "inspector/cleaning/1"
 KIND = "cleaning"
@@ -59,28 +60,29 @@ def cleaning_outcome(check: Mapping[str, Any]) -> str:
 
 def cleaning_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, Any]:
     """Return checks of a case, all without ``keys``, as ``verify-cleaning --json`` prints them."""
-    stored, names = case.kept(KIND), case.class_names
-    checks = []
-    for key in stored if keys is None else keys:
-        one = stored[key]
-        target, caveats = int(one["target"]), list(CAVEATS)
-        if one["budget"]["start"] == "weights":
-            caveats.append(
-                "The copies began from the suspect's weights, which may remember the trigger whatever "
-                "they are shown."
-            )
-        outcome = cleaning_outcome(one)
-        checks.append(
-            {
-                "key": key,
-                **one,
-                "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
-                "outcome": outcome,
-                "sentence": _sentence(one, outcome),
-                "caveats": caveats,
-            }
-        )
+    stored = case.kept(KIND)
+    checks = readable(
+        stored if keys is None else keys, lambda key: _check(key, stored[key], case.class_names)
+    )
     return {"schema": SCHEMA, "checks": checks}
+
+
+def _check(key: str, one: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    target, caveats = int(one["target"]), list(CAVEATS)
+    if one["budget"]["start"] == "weights":
+        caveats.append(
+            "The copies began from the suspect's weights, which may remember the trigger whatever "
+            "they are shown."
+        )
+    outcome = cleaning_outcome(one)
+    return {
+        "key": key,
+        **one,
+        "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
+        "outcome": outcome,
+        "sentence": _sentence(one, outcome),
+        "caveats": caveats,
+    }
 
 
 def budget_sentence(budget: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from inspector.case.canonical import valid_unicode
 from inspector.case.folder import Case
+from inspector.case.shapes import readable
 
 SCHEMA = "inspector/drill/1"
 
@@ -19,6 +20,7 @@ _COLUMNS = (
     *("attack", "target_name", "size", "opacity", "rate", "learning_rate", "architecture"),
     *("epochs", "images", "seed"),
 )
+_AUDIT = ("audit", "audit_p_value", "audit_selected")
 
 CAVEATS = (
     "The held-out pictures were kept out of this training; the case's own model may have seen them.",
@@ -28,39 +30,45 @@ CAVEATS = (
 
 def drill_document(case: Case, keys: Sequence[str] | None = None) -> dict[str, Any]:
     """Return drills of a case, all without ``keys``, as ``drill --json`` prints them."""
-    kept, names = case.kept("drill"), case.class_names
+    kept = case.kept("drill")
     found = {row["index"]: row for row in (case.get("outcome") or {}).get("classes", [])}
-    drills = []
-    for key in kept if keys is None else keys:
-        one, target = kept[key], int(kept[key]["settings"]["target"])
-        caveats = list(CAVEATS)
-        if found.get(target, {}).get("verdict") in ("medium", "high"):
-            caveats.append(
-                "The target class stood out in the scan before anything was planted: that it stands "
-                "out here proves little."
-            )
-        if one["left_out"]:
-            said = ", ".join(valid_unicode(names[i]) for i in one["left_out"] if i < len(names))
-            caveats.append(
-                f"Classes that stood out in the scan were left out, so that what may be in them does "
-                f"not hide what was planted: {said}."
-            )
-        drills.append(
-            {
-                "key": key,
-                "attack": one["attack"],
-                "clean_label": one["clean_label"],
-                "target": target,
-                "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
-                "settings": one["settings"],
-                "left_out": one["left_out"],
-                "parameters": one["parameters"],
-                "budget": one["budget"],
-                **{name: one[name] for name in _MEASURED},
-                "caveats": caveats,
-            }
-        )
+    drills = readable(
+        kept if keys is None else keys,
+        lambda key: _drill(key, kept[key], case.class_names, found),
+        drill_sentence,
+    )
     return {"schema": SCHEMA, "drills": drills}
+
+
+def _drill(
+    key: str, one: Mapping[str, Any], names: Sequence[str], found: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    target, caveats = int(one["settings"]["target"]), list(CAVEATS)
+    if found.get(target, {}).get("verdict") in ("medium", "high"):
+        caveats.append(
+            "The target class stood out in the scan before anything was planted: that it stands "
+            "out here proves little."
+        )
+    if one["left_out"]:
+        said = ", ".join(valid_unicode(names[i]) for i in one["left_out"] if i < len(names))
+        caveats.append(
+            f"Classes that stood out in the scan were left out, so that what may be in them does "
+            f"not hide what was planted: {said}."
+        )
+    return {
+        "key": key,
+        "attack": one["attack"],
+        "clean_label": one["clean_label"],
+        "target": target,
+        "target_name": valid_unicode(names[target]) if target < len(names) else str(target),
+        "settings": {"audit": 0, **one["settings"]},
+        "left_out": one["left_out"],
+        "parameters": one["parameters"],
+        "budget": one["budget"],
+        **{name: one[name] for name in _MEASURED},
+        "audit": one.get("audit"),
+        "caveats": caveats,
+    }
 
 
 def drill_budget_sentence(budget: Mapping[str, Any]) -> str:
@@ -91,17 +99,31 @@ def drill_sentence(drill: Mapping[str, Any]) -> str:
         f"The planted {drill['attack']} {works} shown to the model, which gets {drill['accuracy']:.1%} "
         f"of the held-out pictures right. Planted samples: AUROC {drill['auroc']:.3f}, "
         f"{drill['tpr_at_1']:.0%} found at 1 % false positives; class {drill['target_name']}: {rank}, "
-        f"verdict {drill['verdict']}. {end}"
+        f"verdict {drill['verdict']}. {_audit(drill.get('audit'))}{end}"
     )
+
+
+def _audit(audit: Mapping[str, Any] | None) -> str:
+    if not audit:
+        return ""
+    p_value, selected = audit["p_value"], audit["selected"]
+    told = "no p-value" if p_value is None else f"p {p_value:.2g}"
+    if selected is not None:
+        told += (
+            f", {selected:.0%} of the planted samples selected at a false discovery rate of 10 %"
+        )
+    return f"With {audit['verified']:,} verified: {told}. "
 
 
 def write_drill_csv(drills: Sequence[Mapping[str, Any]], file: TextIO) -> None:
     """Write one line for each drill: settings, then what was measured."""
     writer = csv.writer(file)
-    writer.writerow((*_COLUMNS, *_MEASURED))
+    writer.writerow((*_COLUMNS, *_MEASURED, *_AUDIT))
     for drill in drills:
         known = {**drill["settings"], **drill}
+        audit = drill["audit"] or {}
         cells = [known[name] for name in (*_COLUMNS, *_MEASURED)]
+        cells += [audit.get("verified", 0), audit.get("p_value"), audit.get("selected")]
         writer.writerow("" if cell is None else _harmless(cell) for cell in cells)
 
 

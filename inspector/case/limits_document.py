@@ -7,6 +7,7 @@ from typing import Any
 
 from inspector.case.canonical import valid_unicode
 from inspector.case.folder import Case
+from inspector.case.shapes import readable
 
 SCHEMA = "inspector/limits/1"
 
@@ -25,15 +26,17 @@ def limits_document(case: Case) -> dict[str, Any]:
     ``classes`` has what was measured with samples of the class itself, one row for each class;
     ``canaries`` what was measured with other stand-ins for poison.
     """
-    rows = [
-        _row(case, int(key), "features", kept)
-        for key, kept in sorted(case.kept("limits").items(), key=lambda item: int(item[0]))
-    ]
-    further = [
-        _row(case, int(key.partition("/")[0]), key.partition("/")[2], kept)
-        for key, kept in case.kept("canaries").items()
-        if key.partition("/")[2] in CANARY_WORDS
-    ]
+    rows = readable(
+        case.kept("limits").items(),
+        lambda item: _row(case, int(item[0]), "features", item[1]),
+        limits_sentence,
+    )
+    further = readable(
+        case.kept("canaries").items(),
+        lambda item: _row(case, int(item[0].partition("/")[0]), item[0].partition("/")[2], item[1]),
+        limits_sentence,
+    )
+    rows.sort(key=lambda row: row["index"])
     further.sort(key=lambda row: (row["index"], list(CANARY_WORDS).index(row["canary"])))
     return {"schema": SCHEMA, "classes": rows, "canaries": further}
 
@@ -74,7 +77,7 @@ def limits_sentence(row: Mapping[str, Any]) -> str:
         if one["d80"] is not None
     ]
     unseen = [f"{one['share']:.1%}" for one in row["by_share"] if one["d80"] is None]
-    canary = row.get("canary", "features")
+    canary = row["canary"]
     of = "" if canary == "features" else f" ({CANARY_WORDS[canary]})"
     text = (
         f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds 4 of 5 "

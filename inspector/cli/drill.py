@@ -60,6 +60,9 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--epochs", default=5, show_default=True, help="Three times that from nothing."
         ),
+        click.option(
+            "--audit", default=0, show_default=True, help="Verified members of the target class."
+        ),
         click.option("--place", type=click.Choice(PLACES), default="upper-left", show_default=True),
         click.option("--class", "class_text", help="Target class; the quietest one if missing."),
         click.option("--attack", type=click.Choice(ATTACKS), default="patch", show_default=True),

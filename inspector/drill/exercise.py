@@ -22,7 +22,14 @@ from inspector.api import Control
 from inspector.detectors import Entry, Outcome, run_detectors
 from inspector.detectors.derived import with_layers
 from inspector.drill.attack import Attack, Labels, Pixels
-from inspector.drill.detectability import FOUND_VERDICTS, auroc, class_rank, found_at
+from inspector.drill.detectability import (
+    FOUND_VERDICTS,
+    audited,
+    auroc,
+    class_rank,
+    draw_audit,
+    found_at,
+)
 from inspector.drill.families import FAMILIES, Setting
 from inspector.drill.pixel_network import PixelNetwork, pixels_of
 from inspector.drill.planted_data import PlantedData
@@ -59,6 +66,9 @@ class Plan:
     epochs, batch, learning_rate
         Of the training, see `Course`.
     seed : int
+    audit : int
+        Random members of each class that poison leads to, verified by somebody who recognises it;
+        0 for none, as in a scan that nobody audited.
     """
 
     attack: str
@@ -72,6 +82,7 @@ class Plan:
     batch: int = 32
     learning_rate: float = 3e-3
     seed: int = 0
+    audit: int = 0
 
 
 def exercise(
@@ -106,7 +117,8 @@ def exercise(
     -------
     dict
         parameters, planted, covers, budget, success, accuracy, accuracy_before, auroc, tpr_at_1,
-        target_rank, verdict, found, seconds.
+        target_rank, verdict, found, seconds, audit (see `detectability.audited`, with "verified" and
+        "recognised"; None without).
 
     Raises
     ------
@@ -143,12 +155,13 @@ def exercise(
     )
     view = view_of(learner, control)
     shown, wanted = attack.trials(images[held], labels[held], plan.target)
-    outcome = _scan(
-        learner, planted.images, planted.labels, class_names, entries, folder, plan.seed, control
-    )
     flags = np.zeros(len(kept), bool)
     flags[planted.rows] = True
     led_to = np.unique(planted.labels[planted.rows])
+    audit = np.random.default_rng([plan.seed, 1])
+    codes, recognised = draw_audit(planted.labels, flags, led_to, plan.audit, audit)
+    data = PlantedData(planted.images, planted.labels, class_names)
+    outcome = _scan(learner, data, codes, entries, folder, plan.seed, control)
     rank = class_rank(outcome.classes, led_to)
     verdicts = [row["verdict"] for row in outcome.classes if row["index"] in led_to]
     verdict = next((name for name in ("high", "medium", "low") if name in verdicts), "none")
@@ -169,6 +182,13 @@ def exercise(
         "target_rank": rank,
         "verdict": verdict,
         "found": rank == 1 and verdict in FOUND_VERDICTS,
+        "audit": {
+            "verified": int(codes.sum()),
+            "recognised": recognised,
+            **audited(outcome.classes, outcome.q_value, flags, led_to),
+        }
+        if plan.audit
+        else None,
         "seconds": time.perf_counter() - begun,
     }
 
@@ -283,9 +303,8 @@ def estimate_seconds(
 
 def _scan(
     model: SuspectModel,
-    images: Pixels,
-    labels: NDArray[np.integer],
-    class_names: Sequence[str],
+    data: PlantedData,
+    verified: NDArray[np.int8],
     entries: Sequence[Entry],
     folder: Path,
     seed: int,
@@ -294,7 +313,6 @@ def _scan(
     """Make the pass and run the detectors, as a scan does."""
     from inspector.signals import compute_signals
 
-    data = PlantedData(images, labels, class_names)
     place = Path(tempfile.mkdtemp(prefix="drill-", dir=folder))
     try:
         signals = compute_signals(
@@ -313,14 +331,15 @@ def _scan(
         }
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    assessed = loaded.pop("assessed", np.ones(len(labels), np.bool_))
+    assessed = loaded.pop("assessed", np.ones(len(data), np.bool_))
     return run_detectors(
         with_layers(loaded, signals.layers),
-        labels,
+        data.labels,
         assessed,
-        class_names,
+        data.class_names,
         entries=entries,
         seed=seed,
+        verified=verified if verified.any() else None,
         images=lambda rows: [data.decode(int(row)) for row in rows],
         control=control,
     )

@@ -49,7 +49,7 @@ class DrillForm(QWidget):
         self.attacks = {name: QCheckBox(name, self) for name in ATTACKS}
         self.sizes, self.opacities, self.rates = (QLineEdit(self) for _ in range(3))
         self.target, self.place, self.network = (QComboBox(self) for _ in range(3))
-        self.epochs, self.images = count_box(), count_box()
+        self.epochs, self.images, self.audit = count_box(), count_box(), count_box()
         self.attacks["patch"].setChecked(True)
         self.sizes.setPlaceholderText("a ninth of the picture")
         self.sizes.setToolTip("Sides of a patch in pixels, such as 2, 4; other attacks have none")
@@ -66,6 +66,11 @@ class DrillForm(QWidget):
         self.images.setRange(50, 50_000)
         self.images.setValue(2000)
         self.images.setToolTip("Random pictures that are used; a fifth is held out to measure on")
+        self.audit.setRange(0, 5000)
+        self.audit.setToolTip(
+            "Random members of the target class that are taken as verified, as after an audit of "
+            "that size; 0 for a scan that nobody audited"
+        )
         self._lay_out()
         for box in self.attacks.values():
             box.toggled.connect(self._on_changed)
@@ -73,7 +78,7 @@ class DrillForm(QWidget):
             line.textChanged.connect(self._on_changed)
         for choice in (self.target, self.place, self.network):
             choice.currentIndexChanged.connect(self._on_changed)
-        for number in (self.epochs, self.images):
+        for number in (self.epochs, self.images, self.audit):
             number.valueChanged.connect(self._on_changed)
         self._on_changed()
 
@@ -100,6 +105,8 @@ class DrillForm(QWidget):
         form.addWidget(self.network, 3, 1, 1, 3)
         form.addWidget(QLabel("Pictures", self), 3, 4)
         form.addWidget(self.images, 3, 5)
+        form.addWidget(QLabel("Verified", self), 4, 0)
+        form.addWidget(self.audit, 4, 1)
         for column in (1, 3, 5):
             form.setColumnStretch(column, 1)
 
@@ -140,6 +147,7 @@ class DrillForm(QWidget):
                 place=self.place.currentText(),
                 epochs=self.epochs.value(),
                 images=self.images.value(),
+                audit=self.audit.value(),
             )
             found += grid(
                 base,

@@ -177,6 +177,7 @@ def _trigger(drill: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> st
     for name, words in (
         ("place", "{}"), ("architecture", "{}"), ("learning_rate", "step {:g}"),
         ("epochs", "{} epochs"), ("images", "{:,} pictures"), ("seed", "seed {}"),
+        ("audit", "{:,} verified"),
     ):  # fmt: skip
         if len({str(other["settings"][name]) for other in among}) > 1:
             parts.append(plain(words.format(own[name]), 30))

@@ -24,6 +24,9 @@ from inspector.case import (
     verdict_sentence,
     write_ranking_csv,
 )
+from inspector.case.cleaning_document import cleaning_document
+from inspector.case.drill_document import drill_document
+from inspector.case.limits_document import limits_document
 from inspector.case.repetition import compare
 from inspector.errors import BadInput
 
@@ -434,3 +437,20 @@ def test_checkpoints_of_another_shape_do_not_keep_a_received_case_from_being_tol
     fill(case)
     case.set("checkpoints", rows)
     assert scan_document(case)["checkpoints"] == []
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 7, "text", [], {}, {"settings": {"target": 0}}, {"cells": [{}], "by_share": 3}]
+)
+def test_records_of_another_shape_are_left_out_of_what_a_received_case_tells(
+    case: Case, odd: Any
+) -> None:
+    for kind, key in (
+        ("limits", "0"), ("limits", "x"), ("canaries", "0/others"), ("canaries", "1"),
+        ("drill", "k"), ("cleaning", "k"),
+    ):  # fmt: skip
+        case.keep(kind, key, odd)
+    limits = limits_document(case)
+    assert limits["classes"] == limits["canaries"] == []
+    assert drill_document(case)["drills"] == []
+    assert cleaning_document(case)["checks"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspector.drill.detectability import auroc, class_rank, found_at
+from inspector.drill.detectability import audited, auroc, class_rank, draw_audit, found_at
 
 
 def test_areas_and_rates_of_known_rankings() -> None:
@@ -26,6 +26,30 @@ def test_the_rank_of_the_best_poisoned_class() -> None:
     assert class_rank(classes, np.array([1])) == 1
     assert class_rank(classes, np.array([0, 3])) == 2
     assert class_rank(classes, np.array([2])) is None
+
+
+def test_an_audit_draws_members_and_recognises_poison() -> None:
+    labels = np.repeat([0, 1, 2], 100)
+    planted = (np.arange(300) >= 100) & (np.arange(300) < 150)  # half of class 1
+    codes, recognised = draw_audit(labels, planted, np.array([1]), 40, np.random.default_rng(0))
+    assert set(labels[codes == 1]) == {1}
+    assert not (planted & (codes == 1)).any()
+    assert recognised + codes.sum() == 40
+    assert 10 <= recognised <= 30
+    assert draw_audit(labels, planted, np.array([2]), 999, np.random.default_rng(0))[0].sum() == 50
+
+
+def test_what_an_audit_selects_is_counted() -> None:
+    planted = np.array([True, True, False, False])
+    classes = [{"index": 0, "p_value": 0.5}, {"index": 1, "p_value": 0.01}]
+    q_value = np.array([0.05, 0.5, 0.05, np.nan])
+    assert audited(classes, q_value, planted, np.array([1])) == {
+        "p_value": 0.01,
+        "selected": 0.5,
+        "false": 0.5,
+    }
+    nothing = audited([{"index": 1, "p_value": None}], q_value * np.nan, planted, np.array([1]))
+    assert nothing == {"p_value": None, "selected": None, "false": None}
 
 
 @pytest.mark.slow

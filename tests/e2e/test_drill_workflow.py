@@ -38,7 +38,8 @@ def test_a_drill_plants_in_copies_measures_and_is_kept(
     demo: Path, case: Path, command: Command, document: Command
 ) -> None:
     before = _digests(demo / "evidence")
-    asked = ("drill", case, *FEW, "--class", 3, "--rate", 0.1, "--epochs", 6, "--json")
+    asked = ("drill", case, *FEW, "--class", 3, "--rate", 0.1, "--epochs", 6, "--json",
+             "--audit", 30)  # fmt: skip
     done = command(*asked)
     measured = document(done)
     schema = json.loads((resources() / "schema" / "drill.schema.json").read_text())
@@ -51,6 +52,8 @@ def test_a_drill_plants_in_copies_measures_and_is_kept(
     assert drill["success"] > 0.5
     assert drill["accuracy"] > 0.8
     assert drill["auroc"] > 0.8
+    assert drill["audit"]["verified"] + drill["audit"]["recognised"] == 30
+    assert drill["settings"]["audit"] == 30
     assert drill["found"] == (drill["target_rank"] == 1 and drill["verdict"] in ("medium", "high"))
     assert _digests(demo / "evidence") == before
     assert not list((case / "derived" / "drills").iterdir())

@@ -56,6 +56,8 @@ class DrillPlan:
     images : int
         Random pictures of the data that are used; a fifth of them is held out to measure on.
     seed : int
+    audit : int
+        Random members of the target class that are taken as verified; 0 for none.
     """
 
     target: int
@@ -69,6 +71,7 @@ class DrillPlan:
     learning_rate: float = 3e-3
     images: int = 2000
     seed: int = 0
+    audit: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done.
@@ -92,6 +95,7 @@ class DrillPlan:
             ("number of epochs", self.epochs, 1, 100),
             ("learning rate", self.learning_rate, 1e-7, 1.0),
             ("number of images", self.images, 50, 50_000),
+            ("number of verified samples", self.audit, 0, 50_000),
         ):
             if number is not None and not low <= number <= high:
                 raise BadInput(
@@ -227,7 +231,8 @@ def measure(
 def _key(case: Case, options: ScanOptions, plan: DrillPlan) -> str:
     spec = case.get("model")["spec"]
     return key_of(
-        plan=asdict(plan),
+        # Drills without an audit keep the keys that they had before there were any.
+        plan={k: v for k, v in asdict(plan).items() if k != "audit" or v},
         left_out=left_out(case, plan.target),
         model=spec["sha256"],
         data=case.get("dataset", {})["digest"],
