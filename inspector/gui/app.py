@@ -42,7 +42,7 @@ def start(case: Path | None) -> int:
     # The timer of the job feed lets Python see signals. Ctrl-C may ask, a shutdown must not: so not
     # by `quit`, which closes windows first and gives up when one of them asks.
     signal.signal(signal.SIGINT, lambda number, frame: window.close())
-    signal.signal(signal.SIGTERM, lambda number, frame: app.exit())
+    signal.signal(signal.SIGTERM, lambda number, frame: QTimer.singleShot(0, app, app.exit))
     app.aboutToQuit.connect(window.end)
     window.show()
     # The panels import pyqtgraph: after the first picture, not before.

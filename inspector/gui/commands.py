@@ -18,6 +18,7 @@ _WHY_NOT = {
     "case": "Open a case first.",
     "samples": "The case has no samples yet: analyse first.",
     "job": "Nothing is running.",
+    "early": "No search is running that could end with what it has.",
     "undo": "There is nothing to undo.",
     "redo": "There is nothing to redo.",
 }
@@ -138,6 +139,7 @@ class Commands(QObject):
             "case": space.case is not None,
             "samples": space.table is not None,
             "job": space.running is not None,
+            "early": space.ends_early,
             "undo": bool(space.unsaved) or (tags is not None and tags.next_undo() is not None),
             "redo": tags is not None and tags.next_redo() is not None,
         }

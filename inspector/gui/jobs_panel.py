@@ -51,7 +51,7 @@ class JobsPanel(QWidget):
         self.cancel.setToolTip("Stop after the present chunk; what is finished stays in the case")
         self.stack = EmptyOr(self, self._build())
         self.pause.clicked.connect(self._on_pause)
-        self.keep.clicked.connect(self._on_keep)
+        self.keep.clicked.connect(lambda _=False: workspace.finish_job())
         self.cancel.clicked.connect(self._on_cancel)
         workspace.job_event.connect(self._on_event)
         workspace.case_changed.connect(self._on_case)
@@ -105,6 +105,10 @@ class JobsPanel(QWidget):
             else:
                 row.enter(str(event.get("state", "")))
                 self._close_steps(row)
+        elif kind == "finishing":
+            self._say(f"{self._job()}: stopping, what was found so far is kept …")
+            self.keep.setEnabled(False)
+            self.pause.setEnabled(False)
         elif kind == "budget":
             self._begin()
             self._say(f"{self._job()}: waits for your answer to what it would take")
@@ -181,12 +185,6 @@ class JobsPanel(QWidget):
         else:
             self._workspace.pause_job()
             self._say(f"{self._job()}: pausing after the present chunk …")
-
-    def _on_keep(self) -> None:
-        if self._workspace.finish_job():
-            self._say(f"{self._job()}: stopping, what was found so far is kept …")
-            self.keep.setEnabled(False)
-            self.pause.setEnabled(False)
 
     def _on_cancel(self) -> None:
         self._workspace.cancel_job()

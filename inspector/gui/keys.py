@@ -29,8 +29,8 @@ class Command:
     keys : tuple of str
         Portable key sequences, the first is shown.
     needs : str
-        What must be there: "", "case", "samples", "job", or an act to "undo" or "redo"; otherwise
-        the command is greyed out and says so.
+        What must be there: "", "case", "samples", "job", a job that can end "early", or an act to
+        "undo" or "redo"; otherwise the command is greyed out and says so.
     starts_group : bool
         A line is drawn above it in the menu.
     """
@@ -79,7 +79,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("drill", "Plan a drill…", "Detectors", (), "samples"),
     Command("check-cleaning", "Check the cleaning…", "Detectors", (), "samples"),
     Command("compute-map", "Compute the UMAP", "Detectors", (), "samples"),
-    Command("cancel", "Cancel the running job", "Detectors", (), "job", True),
+    Command("finish", "Stop the running search, keep what works", "Detectors", (), "early", True),
+    Command("cancel", "Cancel the running job", "Detectors", (), "job"),
     Command("fit", "Fit map to selection", "View", ("F",), "samples"),
     Command("fit-all", "Show the whole map", "View", ("Shift+F", "Home"), "samples"),
     Command("enlarge", "Enlarge the sample", "View", ("Space",), "samples"),

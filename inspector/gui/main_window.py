@@ -236,6 +236,7 @@ class MainWindow(QMainWindow):
             "trace": self.dialogs.trace,
             "drill": self.dialogs.drill,
             "compute-map": space.start_map,
+            "finish": space.finish_job,
             "cancel": space.cancel_job,
             "fit": lambda: self.panels["map"].fit(),
             "fit-all": lambda: self.panels["map"].fit_all(),

@@ -59,7 +59,7 @@ class SearchControls(QWidget):
         self.row.addWidget(self.state, 1)
         self.start.clicked.connect(self.started)
         self.pause.clicked.connect(self._on_pause)
-        self.keep.clicked.connect(self._on_keep)
+        self.keep.clicked.connect(lambda _=False: workspace.finish_job())
         self.cancel.clicked.connect(self._on_cancel)
         self.offer(False)
 
@@ -87,11 +87,6 @@ class SearchControls(QWidget):
             self._workspace.resume_job()
         else:
             self._workspace.pause_job()
-
-    def _on_keep(self) -> None:
-        if self._workspace.finish_job():
-            self._course.ending, self._course.paused = True, False
-            self.offer(False)
 
     def _on_cancel(self) -> None:
         self._workspace.cancel_job()

@@ -103,6 +103,8 @@ class SearchCourse:
             self._left = as_number(event.get("seconds_left"))
         elif kind in ("paused", "resumed") and self.running:
             self.paused = kind == "paused"
+        elif kind == "finishing" and self.running:
+            self.ending, self.paused = True, False
         return None
 
     def sentence(self) -> str:

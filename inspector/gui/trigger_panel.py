@@ -29,6 +29,7 @@ CAVEAT = (
 )
 
 
+_FOLLOWED = ("preview", "progress", "paused", "resumed", "finishing")
 NATURAL = "A natural feature of the class can do that too: look at it, and search the data for it."
 
 
@@ -248,7 +249,7 @@ class TriggerPanel(QWidget):
             self._end(event)
             return
         index = self.course.take(event, self.classes.count())
-        if kind not in ("preview", "progress", "paused", "resumed") or not self.course.running:
+        if kind not in _FOLLOWED or not self.course.running:
             return
         self._offer()
         if event.get("name") == "trigger-classes":

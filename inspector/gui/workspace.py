@@ -275,7 +275,10 @@ class Workspace(Judging):
 
     def finish_job(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""
-        return self.investigation is not None and self.investigation.finish()
+        ends = self.investigation is not None and self.investigation.finish()
+        if ends:
+            self.job_event.emit({"event": "finishing"})
+        return ends
 
     def pause_job(self) -> None:
         """Let the running job wait."""

@@ -364,6 +364,55 @@ def test_the_window_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[] []"
 
 
+def test_a_shutdown_ends_the_window_while_a_job_runs(tmp_path: Path) -> None:
+    """Closing by hand asks then; a shutdown has nobody to ask."""
+    code = (
+        "from inspector.gui import app, main_window, workspace\n"
+        "workspace.Workspace.running = property(lambda self: 'scan')\n"
+        "class Told(main_window.MainWindow):\n"
+        "    def showEvent(self, event):\n"
+        "        super().showEvent(event); print('shown', flush=True)\n"
+        "app.MainWindow = Told\n"
+        "raise SystemExit(app.start(None))\n"
+    )
+    window = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert window.stdout is not None
+        assert window.stdout.readline() == "shown\n"
+        window.terminate()
+        assert window.wait(20) == 0
+    finally:
+        window.kill()
+
+
+def test_a_search_can_be_ended_by_command(window: MainWindow) -> None:
+    command = window.commands.by_id["finish"]
+    assert not command.isEnabled()
+    run = SearchThatCanEnd()
+    window.workspace.investigation = run  # type: ignore[assignment]
+    window.workspace.job_event.emit({"event": "log", "text": "begun"})
+    assert command.isEnabled()
+    command.trigger()
+    assert run.finished == 1
+    assert "kept" in window.panels["jobs"].state.text()
+    run.close()  # or closing the window would ask
+
+
+class SearchThatCanEnd:
+    """Stands in for an investigation with a running search."""
+
+    def __init__(self) -> None:
+        self.running: str | None = "trigger"
+        self.ends_early, self.finished = True, 0
+
+    def finish(self) -> bool:
+        self.finished += 1
+        return True
+
+    def close(self) -> None:
+        self.running = None
+
+
 def test_the_keyboard_is_on_the_map_so_that_the_first_digit_tags(
     qtbot: QtBot, window: MainWindow
 ) -> None:
