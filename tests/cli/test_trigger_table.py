@@ -64,12 +64,12 @@ def test_what_was_stopped_is_marked_and_empty_columns_are_left_out(
     margin = {"mask_l1": None, "success_rate": None, "controls": {}, "baseline": {}}
     rows = [
         row("ship", stopped_early=True, **none),
-        row("frog", "maximum-margin", **margin),
+        row("frog", "blended", **margin),
     ]
     lines = printed(rows, monkeypatch, capsys)
     assert lines[0] == "neural-cleanse"
     assert lines[1].split() == ["class", "mask", "L1", "success", "moved", "shuffled"]
     assert "1234.5*" in lines[2]
     assert lines[3].startswith("* stopped early")
-    assert lines[4].startswith("maximum-margin, significant from")
+    assert lines[4].startswith("blended, significant from")
     assert lines[5].split() == ["class", "anomaly", "p-value"]
