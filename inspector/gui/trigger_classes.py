@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListWidget,
@@ -64,6 +64,12 @@ class TickedClasses(QListWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._colours: list[str] = []
+        self._whole = QAction("Search every class to the end", self)
+        self._whole.setCheckable(True)
+        self._whole.setToolTip(
+            "Otherwise a search of all classes compares them early and goes on with those that stand "
+            "out; this takes two to three times as long"
+        )
         self._chips: dict[str, QIcon] = {}
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
@@ -80,6 +86,11 @@ class TickedClasses(QListWidget):
         """The class to show, -1 for none."""
         item = self.currentItem()
         return -1 if item is None else int(item.data(_INDEX))
+
+    @property
+    def to_the_end(self) -> bool:
+        """Whether a search of all classes is to search each of them to the end."""
+        return self._whole.isChecked()
 
     def show_names(self, names: Sequence[str]) -> None:
         """List classes by name, all ticked; the same names again change nothing."""
@@ -136,6 +147,9 @@ class TickedClasses(QListWidget):
         menu.addAction("All classes", lambda: self.tick(range(self.count())))
         menu.addAction("No class", lambda: self.tick(()))
         menu.addAction("Suspects of the detectors", self.suspects_asked.emit)
+        menu.addSeparator()
+        menu.addAction(self._whole)
+        menu.setToolTipsVisible(True)
         return menu
 
     def button(self, parent: QWidget) -> QPushButton:

@@ -40,7 +40,7 @@ class TriggerPanel(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._found: dict[int, Trigger] = {}
-        self._ended = ""
+        self._ended, self._fresh = "", False
         self._names: list[str] = []
         self._example: tuple[int, NDArray[np.uint8] | None] = (-1, None)
         self.course = SearchCourse()
@@ -140,6 +140,9 @@ class TriggerPanel(QWidget):
             self.controls.method.offer(case)
             found = triggers_of(case, self.controls.method.name)
             self._found = {trigger.index: trigger for trigger in found}
+            if self._fresh:
+                self._fresh = False
+                self._show_most_telling()
             if not self.course.running:
                 self.controls.state.setText(self._ended or self._standing_words(case))
         self._offer()
@@ -188,7 +191,7 @@ class TriggerPanel(QWidget):
             between = f" ({low:.0%}–{high:.0%})" if low == low and high == high else ""
             words.append(f"success {trigger.success:.1%}{between}")
         if trigger.mask_l1 == trigger.mask_l1:
-            words.append(f"mask {trigger.mask_l1:.1f} px")
+            words.append(f"mask {'≤ ' if trigger.bound else ''}{trigger.mask_l1:.1f} px")
         moved, shuffled = trigger.controls
         if moved == moved and shuffled == shuffled:
             words.append(f"moved {moved:.0%}, shuffled {shuffled:.0%}")
@@ -196,6 +199,8 @@ class TriggerPanel(QWidget):
             known = trigger.threshold == trigger.threshold
             limit = f" (threshold {trigger.threshold:.1f})" if known else ""
             words.append(f"anomaly {trigger.anomaly:.1f}{limit}")
+        if trigger.bound:
+            words.append("compared early and, not standing out, searched no further")
         if trigger.stopped_early:
             words.append("stopped early: might still shrink, compared with no other class")
         return " · ".join(words)
@@ -233,7 +238,9 @@ class TriggerPanel(QWidget):
 
     def _on_start(self) -> None:
         wanted, method = self.classes.ticked(), self.controls.method.name
-        settings = {} if method == DEFAULT else {"methods": [method]}
+        settings: dict[str, Any] = {} if method == DEFAULT else {"methods": [method]}
+        if self.classes.to_the_end:
+            settings["full"] = True
         if wanted and self._workspace.start_trigger(wanted, **settings):
             self._ended = ""
             self.course.begin(wanted)
@@ -271,6 +278,7 @@ class TriggerPanel(QWidget):
         self._show()
         self._compare()
         if event["event"] == "done":
+            self._fresh = True  # What it found comes with the next table.
             said = "" if case is None else (case.get("trigger_summary") or {}).get("said")
             if said:
                 self._workspace.message.emit("done", plain(said, 400))

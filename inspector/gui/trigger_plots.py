@@ -20,7 +20,8 @@ LONGEST = 20_000
 """Points of a curve that are kept."""
 _AXIS = 38
 FLAGGED, USUAL, OPEN = theme.VERDICT_COLOURS["medium"], "#3a6ba3", theme.FOCUS
-"""Bars of recorded triggers: significant, not, and stopped early."""
+SCREENED = "#33475f"
+"""Bars of recorded triggers: significant, not, stopped early, and only compared early."""
 _LOSS = theme.FOCUS
 _SUCCESS = theme.MESSAGE_COLOURS["done"]
 
@@ -103,7 +104,8 @@ class ClassBars(pg.PlotWidget):
         self.scene().sigMouseClicked.connect(self._on_clicked)
         self.setToolTip(
             "One bar per class; a click shows it. Orange: significant. Light blue: works, not searched "
-            "through. In a running search also green: searched through, grey: nothing works yet."
+            "through. Dark: compared early, searched no further. In a running search also green: "
+            "searched through, grey: nothing works yet."
         )
 
     def show_bars(

@@ -49,6 +49,8 @@ class Trigger:
         The course of the search.
     stopped_early : bool
         The search was ended before it was through; the trigger works and is compared with none.
+    bound : bool
+        Compared with the others at an early point and not searched further: `mask_l1` is a bound.
     """
 
     index: int
@@ -67,6 +69,7 @@ class Trigger:
     losses: tuple[float, ...] = ()
     successes: tuple[float, ...] = ()
     stopped_early: bool = False
+    bound: bool = False
 
 
 def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
@@ -119,7 +122,13 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         losses,
         successes,
         stopped_early=row.get("stopped_early") is True,
+        bound=_is_bound(row),
     )
+
+
+def _is_bound(row: Mapping[str, Any]) -> bool:
+    screening = row.get("screening")
+    return isinstance(screening, Mapping) and screening.get("kept") is False
 
 
 def _delta(case: Case, row: Mapping[str, Any]) -> NDArray[np.int16] | None:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QWidget
 from inspector.gui.pixel_view import PixelView, stamped, to_image
 from inspector.gui.trigger_classes import standing_colour
 from inspector.gui.trigger_course import Standing
-from inspector.gui.trigger_plots import FLAGGED, OPEN, USUAL, ClassBars, CurvePlot
+from inspector.gui.trigger_plots import FLAGGED, OPEN, SCREENED, USUAL, ClassBars, CurvePlot
 from inspector.gui.trigger_results import Trigger
 
 MEASURES = (
@@ -107,10 +107,7 @@ class TriggerViews(QSplitter):
         values = [_measured(trigger, measure) for trigger in triggers]
         thresholds = [t.threshold for t in triggers if t.threshold == t.threshold]
         line = thresholds[0] if thresholds and measure == "anomaly" else float("nan")
-        colours = [
-            OPEN if trigger.stopped_early else FLAGGED if trigger.significant else USUAL
-            for trigger in triggers
-        ]
+        colours = [_colour(trigger) for trigger in triggers]
         classes = [trigger.index for trigger in triggers]
         self.bars.show_bars(classes, [_name(names, at) for at in classes], values, colours, line)
 
@@ -166,6 +163,14 @@ def _measured(trigger: Trigger, measure: str) -> float:
     if measure == "mask_l1":
         return log_size(trigger.mask_l1)
     return trigger.success if measure == "success" else trigger.anomaly
+
+
+def _colour(trigger: Trigger) -> str:
+    if trigger.stopped_early:
+        return OPEN
+    if trigger.significant:
+        return FLAGGED
+    return SCREENED if trigger.bound else USUAL
 
 
 def _name(names: Sequence[str], index: int) -> str:

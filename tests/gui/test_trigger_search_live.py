@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from inspector.gui.jobs_panel import JobsPanel
 from inspector.gui.trigger_classes import SEARCHING, THROUGH, WORKS
 from inspector.gui.trigger_panel import TriggerPanel
-from inspector.gui.trigger_plots import OPEN, USUAL
+from inspector.gui.trigger_plots import OPEN, SCREENED, USUAL
 from inspector.gui.workspace import Workspace
 
 
@@ -181,6 +181,48 @@ def test_what_was_kept_is_shown_as_stopped_early(
     assert panel.tools.search.isEnabled()
     assert panel.controls.start.isEnabled()
     assert panel.classes.item(1).toolTip() == ""
+
+
+def test_a_class_that_was_only_compared_early_is_shown_as_that(
+    panel: TriggerPanel, space: Workspace
+) -> None:
+    assert space.case is not None
+    for index, kept in ((0, False), (TARGET, True)):
+        row = {"mask_l1": 50.0, "anomaly": 0.1, "screening": {"kept": kept}}
+        space.case.record_trigger(index, "neural-cleanse", row)
+    space.table_changed.emit({"triggers"})
+    brushes = [colour.name() for colour in panel.views.bars._bars.opts["brushes"]]
+    assert brushes == [SCREENED, USUAL]
+    panel.show_class(0)
+    assert "mask ≤ 50.0 px" in panel.detail.text()
+    assert "searched no further" in panel.detail.text()
+    panel.show_class(TARGET)
+    assert "mask 50.0 px" in panel.detail.text()
+
+
+def test_a_search_ends_with_the_class_that_stands_out(
+    panel: TriggerPanel, space: Workspace, begun: Run
+) -> None:
+    assert space.case is not None
+    space.case.record_trigger(TARGET, "neural-cleanse", {"significant": True, "anomaly": 5.0})
+    begun.running = None
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    space.table_changed.emit({"triggers"})
+    assert panel.classes.chosen == TARGET
+
+
+def test_every_class_can_be_searched_to_the_end(
+    panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(space, "start_trigger", lambda classes, **more: asked.append(more) or True)
+    whole = panel.classes.menu(panel).actions()[-1]
+    panel.controls.start.click()
+    panel.course.end()
+    whole.setChecked(True)
+    panel._offer()
+    panel.controls.start.click()
+    assert asked == [{}, {"full": True}]
 
 
 def test_why_nothing_was_kept_stays_to_be_read(
