@@ -141,8 +141,9 @@ def trigger_command(
             if not search or settings or wanted is not None or not _pictured(case):
                 early = investigation.trigger(wanted, **settings)["ended_early"]
             finding = investigation.search_carriers(name) if search and not early else None
+            early = early or bool(finding and finding["stopped_early"])
         said = _judge(case, finding, tag, propose) if finding else ""
-        if search and early:
+        if search and finding is None:
             said = "The data were not searched."
         document = trigger_document(case)
     if as_json:

@@ -46,7 +46,7 @@ class JobsPanel(QWidget):
         self.pause = QPushButton("Pause", self)
         self.cancel = QPushButton("Cancel", self)
         self.keep = QPushButton("Stop and keep", self)
-        self.keep.setToolTip("End the search now; triggers that work so far are kept")
+        self.keep.setToolTip("End the search now; what was found so far is kept")
         self.keep.hide()
         self.cancel.setToolTip("Stop after the present chunk; what is finished stays in the case")
         self.stack = EmptyOr(self, self._build())

@@ -79,7 +79,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("drill", "Plan a drill…", "Detectors", (), "samples"),
     Command("check-cleaning", "Check the cleaning…", "Detectors", (), "samples"),
     Command("compute-map", "Compute the UMAP", "Detectors", (), "samples"),
-    Command("finish", "Stop the running search, keep what works", "Detectors", (), "early", True),
+    Command("finish", "Stop the running search, keep what it has", "Detectors", (), "early", True),
     Command("cancel", "Cancel the running job", "Detectors", (), "job"),
     Command("fit", "Fit map to selection", "View", ("F",), "samples"),
     Command("fit-all", "Show the whole map", "View", ("Shift+F", "Home"), "samples"),

@@ -132,10 +132,11 @@ class TriggerTools(QWidget):
         name = plain((finding.get("parameters") or {}).get("trigger") or "", 60)
         count = finding.get("carriers")
         count = count if isinstance(count, int) else 0
+        early = " Stopped early." if finding.get("stopped_early") is True else ""
         self._say(
-            f"{count:,} samples carry {name}; ranked as “{_FINDING}”."
+            f"{count:,} samples carry {name}; ranked as “{_FINDING}”.{early}"
             if count
-            else f"No sample carries {name}. That does not show that the data are clean."
+            else f"No sample carries {name}. That does not show that the data are clean.{early}"
         )
 
     def _on_search(self) -> None:

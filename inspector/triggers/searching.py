@@ -42,6 +42,8 @@ class Carriers:
     threshold : float
         That score.
     notes : tuple of str
+    looked, asked : int
+        How many samples were looked at, and how many should have been: fewer when it ended early.
     """
 
     scores: NDArray[np.float32]
@@ -49,6 +51,8 @@ class Carriers:
     carriers: NDArray[np.bool_]
     threshold: float
     notes: tuple[str, ...]
+    looked: int
+    asked: int
 
 
 def stamp_of(mask: NDArray[Any], pattern: NDArray[Any], delta: NDArray[Any] | None = None) -> Stamp:
@@ -124,25 +128,29 @@ def search_carriers(
     -----
     Samples that neither carry the label of the class nor are answered with it cannot be carriers of
     this trigger. Some of them are assessed like the others, and the highest of their scores is the
-    threshold: by chance one clean sample in ``m + 1`` passes it, with m of them.
+    threshold: by chance one clean sample in ``m + 1`` passes it, with m of them. They come first, then
+    the samples with the label of the class, so that a search that ends early says as much as it can.
     """
     known = np.asarray(labels).astype(np.int64)
     wanted = np.ones(len(known), bool) if assessed is None else np.asarray(assessed, bool)
     rows = np.flatnonzero(wanted)
     parts = np.full((len(known), len(PARTS)), np.nan, np.float32)
     reference: list[torch.Tensor] = []
-    spare = set(
-        np.random.default_rng(seed).permutation(rows[known[rows] != probe.target])[:_REFERENCE]
-    )
-    held = 0
+    others = rows[known[rows] != probe.target]
+    spare = np.sort(np.random.default_rng(seed).permutation(others)[:_REFERENCE])
+    rows = np.concatenate([spare, rows[known[rows] == probe.target], np.setdiff1d(others, spare)])
+    held = looked = 0
     for start in range(0, len(rows), _AT_ONCE):
+        if probe.control.ends_early():
+            break
         some = rows[start : start + _AT_ONCE]
+        looked += len(some)
         pixels, answers, readable = _looked_at(model, probe, decode, some)
         some = some[readable]
         own = torch.from_numpy(known[some]).to(answers.device)
         suspected = (own == probe.target) | (answers == probe.target)
         parts[some] = assess(probe, pixels, suspected).cpu().numpy()
-        drawn = torch.tensor([int(row) in spare for row in some], device=answers.device)
+        drawn = torch.from_numpy(np.isin(some, spare)).to(answers.device)
         drawn = drawn.bool() & ~suspected if len(some) else suspected
         if bool(drawn.any()):
             reference.append(scores_of(assess(probe, pixels[drawn], torch.ones_like(drawn[drawn]))))
@@ -152,7 +160,14 @@ def search_carriers(
     threshold = max(_LEAST, float(torch.cat(reference).max()) if reference else _LEAST)
     with np.errstate(invalid="ignore"):
         carriers = scores > threshold
-    return Carriers(scores, parts, carriers, threshold, _notes(probe, held))
+    notes = _notes(probe, held)
+    if looked < len(rows):
+        said = (
+            f"Stopped early: {looked:,} of {len(rows):,} samples were looked at, those with the label "
+            "of the trigger's class before others."
+        )
+        notes = (said, *notes)
+    return Carriers(scores, parts, carriers, threshold, notes, looked, len(rows))
 
 
 def _looked_at(

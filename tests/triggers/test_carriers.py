@@ -62,6 +62,22 @@ def test_carriers_stand_out_and_are_named() -> None:
     assert transplant > 0.8
 
 
+def test_a_search_that_ends_early_looks_where_carriers_can_be_first() -> None:
+    class EndsAfterTwoPortions(Recorder):
+        def ends_early(self) -> bool:
+            return len(self.steps) >= 2
+
+    images, labels, carriers = poisoned(1500)
+    control = EndsAfterTwoPortions()
+    found = searched(corner_stamp(), images, labels, control=control)
+    assert (found.looked, found.asked) == (512, 1500)
+    assert int(np.isfinite(found.scores).sum()) == 512
+    assert np.isfinite(found.scores[carriers]).mean() > 0.4
+    assert (found.carriers & ~carriers).sum() == 0
+    assert found.carriers.sum() >= 0.9 * np.isfinite(found.scores[carriers]).sum()
+    assert "512 of 1,500 samples were looked at" in found.notes[0]
+
+
 def test_without_carriers_nobody_is_named() -> None:
     images, labels = pictures(300, seed=4)
     found = searched(corner_stamp(), images, labels)

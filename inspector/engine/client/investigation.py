@@ -26,7 +26,7 @@ from inspector.engine.client.taking_in import check_same_investigation
 from inspector.engine.client.tracing import check_incident, trace_answer
 from inspector.errors import Cancelled, InspectorError
 
-ENDS_EARLY = ("trigger",)
+ENDS_EARLY = ("trigger", "carriers")
 """Jobs that can end before they are through, with results."""
 
 

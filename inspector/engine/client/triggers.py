@@ -177,6 +177,11 @@ def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[s
         split=options.split,
         seed=options.seed,
     )
+    looked, asked = int(result["looked"]), int(result["asked"])
+    if asked and not looked:
+        raise Cancelled(
+            "The search was stopped.", "No sample was looked at yet: nothing is recorded."
+        )
     register(case, result["arrays"], emit)
     environment = keep_environment(case, run("environment"))
     digests = {str(item["name"]): item["sha256"] for item in result["arrays"]}
@@ -201,6 +206,7 @@ def search_data(case: Case, run: RunJob, emit: Emit, name: str | None) -> dict[s
         ],
         "score_array": "score:trigger-search",
         "carriers": count,
+        "stopped_early": looked < asked,
         "among_target": int(result["among_target"]),
         "threshold": result["threshold"],
         "device": "cpu",

@@ -16,7 +16,7 @@ from inspector.errors import BadInput
 if TYPE_CHECKING:
     from inspector.triggers import Stamp
 
-VERSION = "1.0"
+VERSION = "1.1"
 
 
 def run(
@@ -62,6 +62,8 @@ def run(
         "among_target": int((found.carriers & (dataset.labels == target)).sum()),
         "threshold": round(found.threshold, 4),
         "notes": list(found.notes),
+        "looked": found.looked,
+        "asked": found.asked,
         "seconds": time.perf_counter() - started,
         "version": VERSION,
         "arrays": written,
