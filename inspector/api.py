@@ -50,6 +50,8 @@ SIGNALS: dict[str, str] = {
     "thumbnails": "(n, h, w, c) uint8, at most 64 pixels on a side",
     "pixel_sha256": "(n, 32) uint8, SHA-256 of the decoded pixels: equal for equal pictures",
     "gradients": "(n, k) float32, full-network loss gradients, projected (by option)",
+    "conv_gradients": "(n, m) float32, gradient directions of the last convolutions, projected, "
+    "each of length 1 (by option)",
     "loss_course": "(n, K) float32, loss at K earlier checkpoints, oldest first (by option)",
     "layers": "(n, D) float32, earlier layers pooled over places, side by side; see Context.layers",
     "margin_course": "(n, K) float32, log of the odds of the label at the same checkpoints",
@@ -57,7 +59,7 @@ SIGNALS: dict[str, str] = {
 }
 """The signals that a detector may name in ``needs``, with their shapes."""
 
-BY_OPTION = frozenset({"gradients", "layers", "loss_course", "margin_course"})
+BY_OPTION = frozenset({"gradients", "conv_gradients", "layers", "loss_course", "margin_course"})
 """Those that are only there when an analyst asks for them or gives more evidence."""
 
 

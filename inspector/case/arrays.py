@@ -28,6 +28,7 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "logits": ("float32", ("n", "C")),
     "activations": ("float32", ("n", "d")),
     "gradients": ("float32", ("n", "k")),
+    "conv_gradients": ("float32", ("n", "k")),
     "predicted": ("int32", ("n",)),
     "confidence": ("float32", ("n",)),
     "loss": ("float32", ("n",)),

@@ -16,6 +16,7 @@ _WORDS = {
     "spectral": "far out in the direction in which its class varies most",
     "spectral-whitened": "lies where its class varies as no other class does",
     "spectral-gradient": "pulls the last layer where few of its class pull",
+    "spectral-conv-gradient": "hangs on patterns that few of its class hang on",
     "activation-clustering": "belongs to the smaller of two clusters of its class",
     "quantum-entropy": "far out in the directions in which few of its class spread",
     "spectral-layers": "lies apart in an earlier layer, where its class varies as no other does",

@@ -217,6 +217,12 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--gradients", type=int, default=0, help="Dimensions of projected gradients."
             ),
+            click.option(
+                "--conv-gradients",
+                type=int,
+                default=0,
+                help="Dimensions of gradient directions at the last convolutions, such as 512.",
+            ),
         )
     ):
         command = option(command)
@@ -244,6 +250,7 @@ def scan_command(
     device: str,
     seed: int,
     gradients: int,
+    conv_gradients: int,
     checkpoints: tuple[Path, ...],
     raised: tuple[str, ...],
     fail_on: str | None,
@@ -269,6 +276,7 @@ def scan_command(
         device=device,
         seed=seed,
         sketch=gradients,
+        conv_sketch=conv_gradients,
         checkpoints=checkpoints,
     )
     wanted = parsed(raised)

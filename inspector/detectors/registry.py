@@ -33,6 +33,7 @@ BUNDLED = (
     "quantum_entropy",
     "spectral_layers",
     "loss_trajectory",
+    "spectral_conv_gradient",
     "duplicates",
     "spectral_family",
     "spectre",

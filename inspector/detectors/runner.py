@@ -46,7 +46,7 @@ class stands out.
 _SWEPT = ("spectral-layers",)
 """Ranking columns that are the best of several looks each."""
 
-_ELSEWHERE = (*_SWEPT, "loss-trajectory")
+_ELSEWHERE = (*_SWEPT, "loss-trajectory", "spectral-conv-gradient")
 """Ranking columns that look at something else than the last layer."""
 
 _TWICE = (*_SWEPT, *_ORDER_ONLY)

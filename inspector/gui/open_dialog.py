@@ -65,6 +65,7 @@ class OpenDialog(QDialog):
         self.arch = _line("recognised from the weights")
         self.layer = _line("input of the last linear layer")
         self.layers = _line("auto; or none, or names")
+        self.directions = count_box("no gradients of convolutions; 512 takes them")
         self.detectors = _line("default set; or ids, +id adds one")
         self.classes = count_box("read off the weights")
         self.split = _line("training split, where there are several")
@@ -125,6 +126,7 @@ class OpenDialog(QDialog):
             ("Model spec", self.spec),
             ("Layer", self.layer),
             ("Layer sweep", self.layers),
+            ("Gradients", self.directions),
             ("Detectors", self.detectors),
             ("Checkpoints", self.checkpoints),
             ("Reference", self.reference),
@@ -174,6 +176,7 @@ class OpenDialog(QDialog):
         self.layer.setText(options.layer or "")
         swept = ", ".join(options.layers) or "none"
         self.layers.setText("" if swept == "auto" else swept)
+        self.directions.setValue(options.conv_sketch)
         self.split.setText(options.split or "")
         self.detectors.setText(", ".join(options.detectors or ()))
         self.classes.setValue(options.classes or 0)
@@ -195,6 +198,7 @@ class OpenDialog(QDialog):
             detectors=tuple(self._detector_ids()) or None,
             layer=self.layer.text().strip() or None,
             layers=layer_names(self.layers.text()),
+            conv_sketch=self.directions.value(),
             limit=self.limit.value() or None,
             device=self.device.currentText(),
             seed=self.seed.value(),

@@ -6,12 +6,33 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from inspector.errors import BadInput, InspectorError
+from inspector.signals.conv_gradients import ConvGradients
 from inspector.signals.hooks import ActivationTap
+
+
+class Said(NamedTuple):
+    """What a network says of a batch, on the CPU, float32.
+
+    Attributes
+    ----------
+    logits : Tensor, shape (b, C)
+    activations : Tensor, shape (b, d)
+    further : tuple of Tensor, each (b, ...)
+        Activations of further layers.
+    directions : Tensor, shape (b, m), or None
+        Gradient directions at the last convolutions.
+    """
+
+    logits: Tensor
+    activations: Tensor
+    further: tuple[Tensor, ...]
+    directions: Tensor | None
 
 
 class Forward:
@@ -27,15 +48,23 @@ class Forward:
         Number of logits that the network should have.
     device : torch.device
         Where the network lies.
+    convolutions : ConvGradients, optional
+        Attached to the network.
     """
 
     def __init__(
-        self, network: nn.Module, tap: ActivationTap, classes: int, device: torch.device
+        self,
+        network: nn.Module,
+        tap: ActivationTap,
+        classes: int,
+        device: torch.device,
+        convolutions: ConvGradients | None = None,
     ) -> None:
         self._network = network
         self._tap = tap
         self._classes = classes
         self._device = device
+        self._convolutions = convolutions
         # A GPU holds one batch at a time; the streams on a CPU were given memory for their own.
         self._turn = threading.Lock() if device.type != "cpu" else nullcontext()
 
@@ -43,12 +72,11 @@ class Forward:
         """Move a batch to the network, in the memory layout in which convolutions are fast."""
         return x.to(self._device, memory_format=torch.channels_last)
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Return logits (b, C), activations (b, d) and those of further layers, on the CPU.
+    def __call__(self, x: Tensor, labels: Tensor | None = None) -> Said:
+        """Return what the network says of a batch, (b, c, h, w).
 
-        All are float32.
-
-        A batch that is too large for the GPU is halved until it fits.
+        Gradient directions need ``labels``, (b,), int64. A batch that is too large for the GPU is
+        halved until it fits.
 
         Raises
         ------
@@ -58,11 +86,8 @@ class Forward:
             There is not enough memory for a single sample.
         """
         try:
-            with self._turn, torch.inference_mode():
-                answer, activations, further = self._tap.run(self._network, self.place(x))
-                logits = self._logits(answer, len(x))
-                beside = tuple(part.cpu() for part in further)
-                return logits.float().cpu(), activations.cpu(), beside
+            with self._turn:
+                return self._said(x, labels)
         except torch.OutOfMemoryError:
             pass
         if len(x) == 1:
@@ -73,10 +98,36 @@ class Forward:
             )
         # Outside of the handler, which would keep the tensors of the failed attempt alive.
         torch.cuda.empty_cache()
-        halves = [self(part) for part in x.split((len(x) + 1) // 2)]
-        logits = torch.cat([half[0] for half in halves])
-        activations = torch.cat([half[1] for half in halves])
-        return logits, activations, tuple(map(torch.cat, zip(*(half[2] for half in halves))))
+        half = (len(x) + 1) // 2
+        known = (None, None) if labels is None else labels.split(half)
+        first, second = (self(part, some) for part, some in zip(x.split(half), known))
+        return Said(
+            torch.cat([first.logits, second.logits]),
+            torch.cat([first.activations, second.activations]),
+            tuple(map(torch.cat, zip(first.further, second.further))),
+            None
+            if first.directions is None or second.directions is None
+            else torch.cat([first.directions, second.directions]),
+        )
+
+    def _said(self, x: Tensor, labels: Tensor | None) -> Said:
+        directions = None
+        if self._convolutions is None or labels is None:
+            with torch.inference_mode():
+                answer, activations, further = self._tap.run(self._network, self.place(x))
+        else:
+            (answer, activations, further), found = self._convolutions.run(
+                lambda: self._tap.run(self._network, self.place(x)),
+                lambda said: self._logits(said[0], len(x)),
+                labels,
+            )
+            directions = found.float().cpu()
+        return Said(
+            self._logits(answer, len(x)).detach().float().cpu(),
+            activations.cpu(),
+            tuple(part.cpu() for part in further),
+            directions,
+        )
 
     def _logits(self, answer: object, count: int) -> Tensor:
         if isinstance(answer, Tensor) and answer.numel() == count * self._classes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inspector.errors import Cancelled
 from inspector.signals.decoding import Block
-from inspector.signals.forward import Forward
+from inspector.signals.forward import Forward, Said
 from inspector.signals.gradients import GradientSketch, cross_entropy
 from inspector.signals.store import Column
 from inspector.statistics.gradients import margins
@@ -29,6 +29,7 @@ def columns(
     thumbnail: tuple[int, int, int],
     k: int,
     further: Sequence[int] = (),
+    m: int = 0,
 ) -> dict[str, Column]:
     """Return the arrays of a pass; see `SignalSet`.
 
@@ -43,6 +44,8 @@ def columns(
         Dimensions of the gradient sketch, 0 for none.
     further : sequence of int
         Numbers of activations of further layers: "layer-0" and so on.
+    m : int
+        Dimensions of the gradient directions at the last convolutions, 0 for none.
     """
     found = {
         "logits": Column(_FLOAT, (classes,)),
@@ -56,6 +59,8 @@ def columns(
     }
     if k:
         found["gradients"] = Column(_FLOAT, (k,))
+    if m:
+        found["conv_gradients"] = Column(_FLOAT, (m,))
     for place, size in enumerate(further):
         found[f"layer-{place}"] = Column(_FLOAT, (size,))
     return found
@@ -124,24 +129,21 @@ class Measurement:
         Cancelled
             ``stopped`` was set.
         """
-        answers: list[NDArray[np.float32]] = []
-        values: list[NDArray[np.float32]] = []
-        beside: list[tuple[torch.Tensor, ...]] = []
+        said: list[Said] = []
         gradients: list[NDArray[np.float32]] = []
         labels = self.labels[block.rows]
+        wanted = torch.from_numpy(labels.astype(np.int64))
         for start in range(0, len(block.rows), self.batch):
             if self.stopped.is_set():
                 raise Cancelled()
-            x = block.x[start : start + self.batch]
-            answer, value, further = self.forward(x)
-            answers.append(answer.numpy())
-            values.append(value.numpy())
-            beside.append(further)
+            x, known = (part[start : start + self.batch] for part in (block.x, wanted))
+            said.append(self.forward(x, known))
             if self.sketch is not None:
-                gradients += self._gradients(x, labels[start : start + self.batch])
-        if not answers:
+                gradients += self._gradients(self.sketch, x, known)
+        if not said:
             return Measured(block.rows, {}, block.unreadable, block.count)
-        logits, activations = np.concatenate(answers), np.concatenate(values)
+        logits = np.concatenate([part.logits.numpy() for part in said])
+        activations = np.concatenate([part.activations.numpy() for part in said])
         arrays: dict[str, NDArray[Any]] = {
             "logits": logits,
             "activations": activations,
@@ -155,8 +157,11 @@ class Measurement:
         }
         if gradients:
             arrays["gradients"] = np.concatenate(gradients)
-        for place, parts in enumerate(zip(*beside)):
+        for place, parts in enumerate(zip(*(part.further for part in said))):
             arrays[f"layer-{place}"] = np.concatenate([part.numpy() for part in parts])
+        directions = [part.directions for part in said if part.directions is not None]
+        if directions:
+            arrays["conv_gradients"] = torch.cat(directions).numpy()
         arrays = {name: arrays[name] for name in self.kept}
         rows, unreadable = block.rows, list(block.unreadable)
         finite = np.isfinite(logits).all(axis=1) & np.isfinite(activations).all(axis=1)
@@ -166,14 +171,14 @@ class Measurement:
             arrays = {name: array[finite] for name, array in arrays.items()}
         return Measured(rows, arrays, sorted(unreadable), block.count)
 
-    def _gradients(self, x: torch.Tensor, labels: NDArray[np.int32]) -> list[NDArray[np.float32]]:
-        assert self.sketch is not None
+    def _gradients(
+        self, sketch: GradientSketch, x: torch.Tensor, labels: torch.Tensor
+    ) -> list[NDArray[np.float32]]:
         found = []
-        wanted = torch.from_numpy(labels.astype(np.int64))
-        for part, label in zip(x.split(self.sketch_batch), wanted.split(self.sketch_batch)):
+        for part, label in zip(x.split(self.sketch_batch), labels.split(self.sketch_batch)):
             if self.stopped.is_set():
                 raise Cancelled()
-            found.append(self.sketch(part, label).cpu().numpy())
+            found.append(sketch(part, label).cpu().numpy())
         return found
 
 

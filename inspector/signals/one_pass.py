@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.errors import BadInput, InspectorError
 from inspector.signals import machine
+from inspector.signals.conv_gradients import ConvGradients, last_convolutions
 from inspector.signals.decoding import Decoder, frame_of
 from inspector.signals.forward import Forward, prepared
 from inspector.signals.gradients import GradientSketch
@@ -60,6 +61,7 @@ def compute_signals(
     device: str = "cpu",
     batch: int | None = None,
     sketch: int = 0,
+    conv_sketch: int = 0,
     seed: int = 0,
     control: Control | None = None,
     stage: str = STAGE,
@@ -91,8 +93,11 @@ def compute_signals(
         Samples in one forward pass; by default chosen from the machine and the network's cost.
     sketch : int
         Dimensions of the full-network per-sample gradients; 0 leaves them out.
+    conv_sketch : int
+        Dimensions of the gradient directions at the last convolutions; 0 leaves them out, and so
+        does a network in which they cannot be followed.
     seed : int
-        Seed of the sketch.
+        Seed of the sketches.
     control : Control, optional
         Looked at several times a second; progress counts samples.
     stage : str
@@ -133,7 +138,10 @@ def compute_signals(
         stack.enter_context(prepared(model.network, place))
         further = _further(model, layer, layers)
         tap = stack.enter_context(ActivationTap(model.network, _head(model), layer, further))
-        forward = Forward(model.network, tap, model.num_classes, place)
+        convolutions = _convolutions(model, place, 0 if course else conv_sketch, seed, control)
+        if convolutions is not None:
+            stack.enter_context(convolutions)
+        forward = Forward(model.network, tap, model.num_classes, place, convolutions)
         plan, width, widths = _plan(model, forward, dataset, place, threads, batch)
         control.check()
         colour = model.preprocess.channels == 3
@@ -141,7 +149,8 @@ def compute_signals(
         control.check()
         layout = course_columns()
         if not course:
-            layout = columns(model.num_classes, width, frame.shape, sketch, widths)
+            m = conv_sketch if convolutions is not None else 0
+            layout = columns(model.num_classes, width, frame.shape, sketch, widths, m)
         inputs = {
             **_identity(model, dataset, control),
             "rows": hashlib.sha256(wanted.tobytes()).hexdigest(),
@@ -149,7 +158,7 @@ def compute_signals(
             "layers": list(further),
             "device": place.type,
             "batch": batch,
-            "seed": seed if sketch else None,
+            "seed": seed if sketch or convolutions is not None else None,
             "torch": torch.__version__,
         }
         begin = Progress(plan.batch, plan.block)
@@ -243,8 +252,8 @@ def _plan(
 ) -> tuple[Plan, int, list[int]]:
     """Return the sizes of the pass and the numbers of activations, measured on a black image."""
     example = torch.zeros(1, model.preprocess.channels, *model.preprocess.size)
-    _, activations, beside = forward(example)
-    width = int(activations.shape[1])
+    said = forward(example)
+    width = int(said.activations.shape[1])
     plan = make_plan(
         budget(device, threads),
         operations=model.operations,
@@ -254,7 +263,26 @@ def _plan(
         batch=batch,
         block=None if dataset.image_shape else _UNKNOWN_SIZE_BLOCK,
     )
-    return plan, width, [int(part.shape[1]) for part in beside]
+    return plan, width, [int(part.shape[1]) for part in said.further]
+
+
+def _convolutions(
+    model: SuspectModel, device: torch.device, m: int, seed: int, control: Control
+) -> ConvGradients | None:
+    """Return what takes the gradients at the last convolutions, if it can be done at all."""
+    if not m:
+        return None
+    shape = 2, model.preprocess.channels, *model.preprocess.size
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)
+    network = model.network
+    try:
+        found = ConvGradients(network, last_convolutions(network, model.layers), m, seed)
+        with found:
+            found.run(lambda: network(example), lambda said: said, torch.zeros(2).long())
+    except (BadInput, RuntimeError, TypeError, AttributeError) as error:
+        control.log(f"Gradients of convolutions are left out: {str(error).splitlines()[0][:200]}")
+        return None
+    return found
 
 
 def _further(model: SuspectModel, layer: str | None, layers: Sequence[str]) -> tuple[str, ...]:

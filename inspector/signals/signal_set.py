@@ -30,6 +30,7 @@ class SignalSet:
         pixel_sha256    (n, 32) uint8                of the decoded pixels
         assessed        (n,) bool                    whether the sample was read and answered
         gradients       (n, k) float32               with a sketch alone
+        conv_gradients  (n, m) float32               with one of convolutions alone
         ==============  ===========================  ==========================================
 
         The wide ones read as 0 where a sample was not assessed.

@@ -66,6 +66,7 @@ def planted_signals(
         "predicted": logits.argmax(axis=1).astype(np.int32),
         "thumbnails": _pictures(kind, planted, random),
         "gradients": random.standard_normal((n, 8)).astype(np.float32),
+        "conv_gradients": _directions(kind, planted, random),
         "combined": (planted + random.random(n)).astype(np.float32),
         **_courses(loss, planted),
         **_layers(activations, random),
@@ -84,6 +85,15 @@ def _layers(
         mixed = activations @ random.standard_normal((width, 16)) / np.sqrt(width)
         found[name] = (mixed + random.standard_normal((n, 16))).astype(np.float32)
     return {**found, "layers": np.concatenate(list(found.values()), axis=1)}
+
+
+def _directions(
+    kind: NDArray[np.int64], planted: NDArray[np.bool_], random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return rows of length 1 near one direction per class, those of planted samples near another."""
+    usual = random.standard_normal((int(kind.max(initial=0)) + 2, 16))
+    rows = usual[np.where(planted, len(usual) - 1, kind)] + random.standard_normal((len(kind), 16))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _courses(

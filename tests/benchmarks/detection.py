@@ -90,7 +90,8 @@ def run(bed: dict[str, Any], entries: Sequence[Entry], verified: Any = None) -> 
     signals: dict[str, Any] = {
         name: bed[name]
         for name in bed
-        if name in ("logits", "activations", "loss", "predicted") or name.startswith("layer:")
+        if name in ("logits", "activations", "loss", "predicted", "conv_gradients")
+        or name.startswith("layer:")
     }
     layers = [values for name, values in signals.items() if name.startswith("layer:")]
     if layers:

@@ -34,12 +34,16 @@ from inspector.drill import (
     train_network,
 )
 from inspector.intake.models.tracing import trace
+from inspector.signals.conv_gradients import ConvGradients, last_convolutions
 from inspector.signals.gradients import cross_entropy
 from inspector.signals.hooks import ActivationTap
 from inspector.signals.layers import choose_layers
 
 PATCH = Patch(pattern="checkered")
 SAMPLES = 12_000
+DIRECTIONS = 512
+"""Dimensions of the gradient directions, as in a scan."""
+
 HELD_OUT = 500
 """Further pictures, to see how often an attack succeeds."""
 
@@ -188,6 +192,14 @@ def signals_of(
             layers = choose_layers(network, ran, example, tap.run(network, example)[1])
         with ActivationTap(network, head, further=layers) as tap:
             parts = [tap.run(network, normalise(part.float() / 255)) for part in pixels.split(256)]
+    directions = []
+    names = last_convolutions(network, ran)
+    with ConvGradients(network, names, DIRECTIONS, seed=0) as convolutions:
+        for part, some in zip(pixels.split(256), torch.from_numpy(labels).split(256)):
+            x = normalise(part.float() / 255)
+            directions.append(
+                convolutions.run(lambda x=x: network(x), lambda said: said, some.long())[1]
+            )
     logits = torch.cat([part[0] for part in parts]).numpy()
     swept = (torch.cat(one).numpy() for one in zip(*(part[2] for part in parts)))
     return {
@@ -197,6 +209,7 @@ def signals_of(
         "labels": labels.astype(np.int32),
         "loss": cross_entropy(logits, labels).astype(np.float32),
         "predicted": logits.argmax(axis=1).astype(np.int32),
+        "conv_gradients": torch.cat(directions).numpy(),
     }
 
 

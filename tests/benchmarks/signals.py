@@ -93,6 +93,9 @@ def main() -> None:
         works["signals with layers"] = lambda: compute_signals(
             model, dataset, Path(folder, str(next(counter))), layers=("auto",)
         )
+        works["signals with gradient directions"] = lambda: compute_signals(
+            model, dataset, Path(folder, str(next(counter))), conv_sketch=512
+        )
         best: dict[str, tuple[float, float]] = {}
         for _ in range(rounds):
             for name, work in works.items():
@@ -102,7 +105,7 @@ def main() -> None:
     print(f"{len(images):,} images {images.shape[1:]}, {model.architecture}, {threads} threads")
     for name, (wall, cpu) in best.items():
         print(f"{name:42s} {wall:7.2f} s wall {cpu:7.2f} s processor")
-    ours = {name: best.pop(name) for name in ("signals", "signals with layers")}
+    ours = {name: best.pop(name) for name in list(best) if name.startswith("signals")}
     for what, (wall, cpu) in ours.items():
         for name in best:
             ratio, busy = wall / best[name][0], cpu / best[name][1]

@@ -25,6 +25,7 @@ def test_those_of_the_ranking_come_first_and_every_one_names_its_source():
         "quantum-entropy",
         "spectral-layers",
         "loss-trajectory",
+        "spectral-conv-gradient",
     ]
     assert {entry.origin for entry in ENTRIES} == {"bundled"}
     assert all(entry.info.reference for entry in ENTRIES)

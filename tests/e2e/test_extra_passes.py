@@ -47,3 +47,21 @@ def test_the_pixels_that_keep_an_answer_are_kept_for_the_top_of_the_ranking(
     assert poison.sum() == 45
     corner = found.maps[:, -5:, -5:].mean(axis=(1, 2)) / found.maps.mean(axis=(1, 2))
     assert np.median(corner[poison]) > 2 * np.median(corner[~poison])
+
+
+def test_gradients_of_convolutions_are_taken_by_option_and_scored_in_the_ranking(
+    demo: Path, case: Path, command: Command, document: Command
+) -> None:
+    evidence = demo / "evidence"
+    scan = ("scan", "--model", evidence / "model.safetensors", "--data", evidence / "data")
+    found = document(command(*scan, "--case", case, "--conv-gradients", "512", "--json"))
+    by_id = {finding["id"]: finding for finding in found["findings"]}
+    assert by_id["spectral-conv-gradient"]["status"] == "done"
+    highest = max(by_id["spectral-conv-gradient"]["classes"], key=lambda row: row["statistic"])
+    assert highest["index"] == 8
+    with Case.open(case) as opened:
+        rows = opened.array("conv_gradients")
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    refused = command(*scan, "--case", case, "--conv-gradients", "9")
+    assert refused.returncode == 2
+    assert "Give 0 for none, or 256 to 4096" in refused.stderr

@@ -48,6 +48,17 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     assert next(iter(change)) in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"sketch": -1}, "--gradients"), ({"conv_sketch": 255}, "--conv-gradients is 255")],
+)
+def test_refusals_name_the_option_that_was_given(
+    options: ScanOptions, change: dict[str, object], named: str
+) -> None:
+    with pytest.raises(BadInput, match=named):
+        ScanOptions.from_record({**options.as_record(), **change}).check(Path("/a.case"))
+
+
 def test_a_case_is_one_investigation(options: ScanOptions, tmp_path: Path) -> None:
     with Case.create(tmp_path / "b.case") as case:
         check_same_investigation(case, options)

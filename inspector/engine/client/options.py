@@ -11,6 +11,8 @@ from inspector.intake.datasets.given import is_there
 from inspector.intake.models.spec import read_spec
 
 DEVICES = ("auto", "cpu", "cuda")
+FEWEST, MOST = 256, 4096
+"""Dimensions of the gradient directions: their cosines are off by about 1.7/√m."""
 
 
 def layer_names(text: str) -> tuple[str, ...]:
@@ -54,6 +56,8 @@ class ScanOptions:
         Seed of everything random.
     sketch : int
         Dimensions of the projected full-network gradients; 0 leaves them out.
+    conv_sketch : int
+        Dimensions of the gradient directions at the last convolutions; 0 leaves them out.
     checkpoints : tuple of Path
         Earlier checkpoints of the training run that the model came from, oldest first.
     """
@@ -74,6 +78,7 @@ class ScanOptions:
     spec: Path | None = None
     checkpoints: tuple[Path, ...] = ()
     layers: tuple[str, ...] = ("auto",)
+    conv_sketch: int = 0
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -109,12 +114,22 @@ class ScanOptions:
                 "Checkpoints are those before the model, each once.",
                 "Leave one out.",
             )
-        for name, low in (("classes", 1), ("limit", 1), ("seed", 0), ("sketch", 0)):
-            value = getattr(self, name)
+        for name, value, low in (
+            ("classes", self.classes, 1),
+            ("limit", self.limit, 1),
+            ("seed", self.seed, 0),
+            ("gradients", self.sketch, 0),
+        ):
             if value is not None and value < low:
                 raise BadInput(
                     f"--{name} is {value}.", "It counts something.", f"Give {low} or more."
                 )
+        if self.conv_sketch and not FEWEST <= self.conv_sketch <= MOST:
+            raise BadInput(
+                f"--conv-gradients is {self.conv_sketch}.",
+                "Fewer dimensions blur the directions, more tell nothing else.",
+                f"Give 0 for none, or {FEWEST} to {MOST}.",
+            )
         if self.spec is not None:
             self._check_spec(Path(self.spec))
         data = Path(self.data).resolve()

@@ -83,7 +83,8 @@ def signals(
         layer=options.layer or choice["spec"].get("layer"),
         limit=options.limit,
         sketch=options.sketch,
-        seed=options.seed if options.limit or options.sketch else 0,
+        seed=options.seed if options.limit or options.sketch or options.conv_sketch else 0,
+        **({"conv_sketch": options.conv_sketch} if options.conv_sketch else {}),
         **({"layers": options.layers} if options.layers else {}),
     )
     stage = "Signals"
@@ -103,6 +104,7 @@ def signals(
         limit=options.limit,
         device=device,
         sketch=options.sketch,
+        conv_sketch=options.conv_sketch,
         split=options.split,
         seed=options.seed,
     )
@@ -141,6 +143,7 @@ def signals(
             layers=[str(name)[:200] for name in result["layers"]],
             limit=options.limit,
             sketch=options.sketch,
+            conv_sketch=options.conv_sketch,
             seed=options.seed,
         )
     emit({"event": "stage", "stage": stage, "state": "done"})
@@ -201,7 +204,7 @@ def detect(
     wanted = {
         name: file
         for name, file in arrays.items()
-        if name in (*DETECTOR_SIGNALS, "gradients") or name.startswith("layer-")
+        if name in (*DETECTOR_SIGNALS, "gradients", "conv_gradients") or name.startswith("layer-")
     }
     verified = verified_array(case, options, emit)
     if verified:

@@ -33,7 +33,10 @@ from inspector.export.report.triggers import triggers
 
 SCHEMA = "inspector/report/1"
 _MOST_UNREADABLE = 100
-_SETTINGS = ("seed", "device", "layer", "limit", "arch", "classes", "gradients", "sketch")
+_SETTINGS = (
+    *("seed", "device", "layer", "limit", "arch", "classes"),
+    *("gradients", "sketch", "conv_sketch"),
+)
 
 LIMITATIONS = (
     "Inspector never says “clean”. That nothing stood out shows only that nothing stood out.",
