@@ -10,7 +10,8 @@ and falls by 2 ** 1.5 after five others, and an end after 25 rounds without one 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,39 +32,46 @@ class Found:
     pattern : ndarray, shape (C, H, W), float32, 0..1
     size : float
         L1 norm of the smallest mask that worked, pixels; infinite when none did.
-    course : list of (float, float)
-        Seconds since the start, and the size of the smallest mask so far, at every smaller one.
     rounds : int
     ended : bool
-        By its own rule, not by the cap.
+        By its own rule, or small enough; not by the cap.
+    processor : float
+        Seconds of the processor.
     """
 
     mask: NDArray[np.float32]
     pattern: NDArray[np.float32]
     size: float = float("inf")
-    course: list[tuple[float, float]] = field(default_factory=list)
     rounds: int = 0
     ended: bool = False
-    seconds: float = 0.0
+    processor: float = 0.0
 
 
 def reconstruct(
-    network: torch.nn.Module, pixels: torch.Tensor, target: int, cap: int = 1000, seed: int = 0
+    network: Callable[[torch.Tensor], torch.Tensor],
+    pixels: torch.Tensor,
+    target: int,
+    cap: int = 1000,
+    *,
+    until: float = 0.0,
+    seed: int = 0,
 ) -> Found:
     """Search the smallest trigger of one class.
 
     Parameters
     ----------
-    network : Module
-        In eval mode; takes pixels 0..1.
+    network : callable
+        In eval mode; takes pixels 0..1 and gives logits.
     pixels : Tensor, shape (n, C, H, W), float32, 0..1
     target : int
     cap : int
         Rounds at most.
+    until : float
+        Size of a mask that is small enough to end, pixels.
     seed : int
     """
     torch.manual_seed(seed)
-    begun, (channels, height, width) = time.perf_counter(), pixels.shape[1:]
+    begun, (channels, height, width) = time.process_time(), pixels.shape[1:]
     free_mask = torch.atanh((torch.rand(1, height, width) - 0.5) * (2 - 1e-7)).requires_grad_()
     free_pattern = torch.atanh((torch.rand(channels, height, width) - 0.5) * (2 - 1e-7))
     free_pattern.requires_grad_()
@@ -93,7 +101,9 @@ def reconstruct(
             found.size = mean
             found.mask = mask.detach()[0].numpy().copy()
             found.pattern = pattern.detach().numpy().copy()
-            found.course.append((time.perf_counter() - begun, mean))
+        if found.size <= until:
+            found.ended = True
+            break
         if np.isfinite(found.size):
             idle = 0 if found.size < LEAST_GAIN * before else idle + 1
             if raised and lowered and idle >= STOP:
@@ -109,7 +119,7 @@ def reconstruct(
             weight, good, raised = weight * FACTOR, 0, True
         elif bad >= PATIENCE:
             weight, bad, lowered = weight / FACTOR**1.5, 0, True
-    found.seconds = time.perf_counter() - begun
+    found.processor = time.process_time() - begun
     return found
 
 

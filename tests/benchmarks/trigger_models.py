@@ -64,14 +64,15 @@ def published(bed: Bed, folder: Path, cap: int) -> dict[str, Any]:
     """Search as the authors do."""
     model, images, _, _ = taken(bed, folder)
     pixels = model.preprocess(images)
-    used, sizes, rounds, ended = time.process_time(), [], 0, 0
-    for target in range(model.num_classes):
-        found = reconstruct(model.network, pixels, target, cap)
-        sizes.append(found.size)
-        rounds, ended = rounds + found.rounds, ended + found.ended
-    index = outliers(np.array(sizes)).tolist()
-    told = {"sizes": sizes, "index": index, "rounds": rounds, "ended": ended}
-    return {**told, "processor": time.process_time() - used}
+    found = [reconstruct(model.network, pixels, k, cap) for k in range(model.num_classes)]
+    sizes = [one.size for one in found]
+    return {
+        "sizes": sizes,
+        "index": outliers(np.array(sizes)).tolist(),
+        "rounds": sum(one.rounds for one in found),
+        "ended": sum(one.ended for one in found),
+        "processor": sum(one.processor for one in found),
+    }
 
 
 def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
