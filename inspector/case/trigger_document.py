@@ -14,6 +14,8 @@ from inspector.case.document_parts import class_name, clean, listed, plural, wor
 from inspector.case.folder import Case
 from inspector.case.trigger_choice import SEARCH
 
+_SHADOWS = ("count", "accuracy", "train", "left_out", "role", "architecture", "why")
+
 _TRIGGER_MORE = (
     "held_out",
     "controls",
@@ -25,6 +27,7 @@ _TRIGGER_MORE = (
     "notes",
     "stopped_early",
     "screening",
+    "shadows",
 )
 """What a trigger's row has beyond the contract's first ten keys, where the search said it."""
 
@@ -66,6 +69,9 @@ def trigger_document(case: Case) -> dict[str, Any]:
         judged = ("medium" if works else "low") if significant else "none"
         verdicts.append(trigger.get("verdict", judged))
     document: dict[str, Any] = {"classes": rows, "verdict": worst(verdicts)}
+    shadows = shadows_of(case)
+    if shadows is not None:
+        document["shadows"] = shadows
     # A case without any search has nothing to be careful about, nor has one from elsewhere.
     caveats = (case.get("trigger_summary") or {}).get("caveats")
     if caveats:
@@ -106,6 +112,44 @@ def _usual_success(case: Case) -> dict[int, dict[str, Any]]:
         for index, rate in rates.items()
         if len(rates) > 1
     }
+
+
+def shadows_of(case: Case) -> dict[str, Any] | None:
+    """Return what the last search says of its shadow networks; None when it had none."""
+    told = (case.get("trigger_summary") or {}).get("shadows")
+    if not isinstance(told, Mapping) or not isinstance(told.get("accuracy"), list):
+        return None
+    return {name: told.get(name) for name in _SHADOWS}
+
+
+def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:
+    """Say what shadow networks will take, before they are trained."""
+    like = (
+        "with the architecture of the model"
+        if not budget["why"]
+        else f"small residual networks, for the model's cannot be drawn anew: {budget['why']}"
+    )
+    left = f" ({budget['left_out']:,} are left out, for they look suspicious)"
+    return (
+        f"{budget['count']} shadow networks, {like}, are trained on {budget['train']:,} samples each"
+        f"{left if budget['left_out'] else ''} for {budget['epochs']} epochs and searched like the "
+        f"model: about {budget['seconds']:.0f} s on top of the search."
+    )
+
+
+def shadows_sentence(shadows: Mapping[str, Any]) -> str:
+    """Put into words what the classes were compared with."""
+    known = [value for value in shadows["accuracy"] if isinstance(value, int | float)]
+    between = f", accuracy {min(known):.0%} to {max(known):.0%}" if known else ""
+    source = (
+        "the trusted reference" if shadows["role"] == "reference" else "samples that look clean"
+    )
+    return (
+        f"{shadows['count']} shadow networks ({shadows['architecture']}{between}) were trained on "
+        f"{source} and searched alike. Deviation: how much smaller the trigger of a class is than in "
+        "them, as a difference of logarithms; p-value: how many of them have a class that deviates as "
+        "much, the one at hand counted."
+    )
 
 
 def trigger_sentence(document: Mapping[str, Any]) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from inspector.case import Case, find_trigger, trigger_document, trigger_id, trigger_sentence
+from inspector.case import Case, find_trigger, trigger_document, trigger_id
+from inspector.case.trigger_document import shadow_budget_sentence
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
+from inspector.cli.trigger_table import SCREEN, print_triggers
 from inspector.errors import BadInput, Cancelled
 from inspector.places import user_plugins
-
-SCREEN = ("universal-perturbation", "maximum-margin")
-"""What ``--method screen`` stands for: cheap, all classes at once."""
 
 METHODS_SCHEMA = "inspector/trigger-methods/1"
 
@@ -79,6 +77,14 @@ def _line(text: object) -> str:
     help="Search every class to the end. Without it all are screened and compared at an early point, "
     "and those that stand out go on.",
 )
+@click.option(
+    "--shadows",
+    type=int,
+    help="Train so many clean look-alikes of the network and judge its classes beside theirs; 19 or "
+    "more make a class significant. Says first what that takes.",
+)
+@click.option("--shadow-images", type=int, help="Samples to train them on at most.")
+@click.option("--yes", is_flag=True, help="Train without asking.")
 @click.option("--steps", type=click.IntRange(1), help="Optimisation steps per class at most.")
 @click.option("--data-limit", type=click.IntRange(10), help="Images used for the search.")
 @click.option(
@@ -101,6 +107,9 @@ def trigger_command(
     methods: str | None,
     classes: str | None,
     full: bool,
+    shadows: int | None,
+    shadow_images: int | None,
+    yes: bool,
     steps: int | None,
     data_limit: int | None,
     seeds: int | None,
@@ -118,6 +127,8 @@ def trigger_command(
         "data_limit": data_limit,
         "seeds": seeds,
         "full": full or None,
+        "shadows": shadows,
+        "shadow_images": shadow_images,
     }
     settings: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     if not search and (name is not None or tag is not None or propose):
@@ -125,6 +136,14 @@ def trigger_command(
             "Only a search of the data finds carriers.",
             "--trigger, --tag and --propose belong to --search.",
             "Add --search.",
+        )
+    if shadows is None and shadow_images is not None:
+        raise BadInput("No shadow networks were asked for.", "", "Add --shadows 19.")
+    if shadows is not None and source is not None:
+        raise BadInput(
+            "Shadow networks are searched from all pictures.",
+            "A search from one class would have nothing to compare with.",
+            "Leave out --source or --shadows.",
         )
     if tag is not None and propose:
         raise BadInput("Carriers are tagged or proposed, not both.", "", "Give --tag or --propose.")
@@ -139,7 +158,8 @@ def trigger_command(
         with investigating(case) as investigation:
             # A search of the data alone takes what was reconstructed before.
             if not search or settings or wanted is not None or not _pictured(case):
-                early = investigation.trigger(wanted, **settings)["ended_early"]
+                agreed = partial(_agree, yes)
+                early = investigation.trigger(wanted, agreed, **settings)["ended_early"]
             finding = investigation.search_carriers(name) if search and not early else None
             early = early or bool(finding and finding["stopped_early"])
         said = _judge(case, finding, tag, propose) if finding else ""
@@ -149,9 +169,18 @@ def trigger_command(
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
     else:
-        _print(document, said)
+        print_triggers(document, said)
     if early:
         raise SystemExit(Cancelled.exit_code)
+
+
+def _agree(yes: bool, budget: dict[str, Any]) -> bool:
+    click.echo(shadow_budget_sentence(budget), err=True)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise BadInput("Nobody can be asked whether to train.", "", "Add --yes.")
+    return click.confirm("Train?", err=True)
 
 
 def _method_names(text: str | None) -> list[str] | None:
@@ -184,119 +213,6 @@ def _judge(case: Case, finding: dict[str, Any], tag: str | None, propose: bool) 
         proposal = case.proposals.add(rows, "suspect", source=source, note=note)
         said += "" if proposal is None else f" Proposal {proposal.number} names them."
     return said
-
-
-_NAMED = 6
-"""Classes that are named beside a note."""
-
-_EARLY = "*"
-_LESS = "≤ "
-_COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-    (
-        "mask L1",
-        lambda row: _bound(row) + _cell(row["mask_l1"], "{:.1f}") + _EARLY * _is_early(row),
-    ),
-    ("success", lambda row: _cell(row["success_rate"], "{:.0%}")),
-    ("anomaly", lambda row: _cell(row["anomaly"], "{:.2f}")),
-    ("p-value", lambda row: _cell(row["p_value"], "{:.2g}")),
-    ("moved", lambda row: _cell((row.get("controls") or {}).get("moved"), "{:.0%}")),
-    ("shuffled", lambda row: _cell((row.get("controls") or {}).get("shuffled"), "{:.0%}")),
-    ("noise ±8", lambda row: _cell((row.get("baseline") or {}).get("success_rate"), "{:.0%}")),
-    ("others", lambda row: _cell((row.get("baseline") or {}).get("others"), "{:.0%}")),
-)
-
-
-def _print(document: dict[str, Any], said: str) -> None:
-    console = Console(highlight=False)
-    methods = list(dict.fromkeys(str(row["method"]) for row in document["classes"]))
-    shown: list[dict[str, Any]] = []
-    for method in methods:
-        rows = [row for row in document["classes"] if row["method"] == method]
-        screened = method in SCREEN and not set(methods) <= set(SCREEN)
-        if screened and not any(row["significant"] for row in rows):
-            # With a search beside them screens only choose where it goes on.
-            text = f"{method}: nothing stands out in this screen (--json has its numbers)"
-            console.print(text, markup=False, soft_wrap=True)
-            continue
-        shown += rows
-        console.print(_heading(method, rows), markup=False, soft_wrap=True)
-        console.print(_table(rows, console.width))
-        if any(map(_bound, rows)):
-            console.print(
-                f"{_LESS.strip()} compared early and, not standing out, searched no further"
-            )
-        if any(map(_is_early, rows)):
-            console.print(f"{_EARLY} stopped early: works, might still shrink, not compared")
-    console.print(trigger_sentence(document), markup=False, soft_wrap=True)
-    if said:
-        console.print(said, markup=False, soft_wrap=True)
-    for line in _notes(shown):
-        console.print(f"- {line}", markup=False, soft_wrap=True)
-    caveats = [*document.get("caveats", []), *(document.get("search") or {}).get("caveats", [])]
-    for caveat in caveats:
-        console.print(f"- {caveat}", markup=False, soft_wrap=True)
-
-
-def _notes(rows: list[dict[str, Any]]) -> list[str]:
-    """Return what the searches noted, each sentence once, with the classes that it was said of."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for note in row.get("notes") or ():
-            said.setdefault((str(row["method"]), str(note)), []).append(str(row["name"]))
-    everywhere = len({row["index"] for row in rows})
-    return [
-        f"{method}: {note}" + ("" if len(names) == everywhere else f" ({_some(names)})")
-        for (method, note), names in said.items()
-    ]
-
-
-def _some(names: list[str]) -> str:
-    left = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {left} more" if left > 0 else "")
-
-
-def _bound(row: dict[str, Any]) -> str:
-    """Return what goes before the mask's size: of a class that was only screened it is a bound."""
-    screening = row.get("screening")
-    return _LESS if screening and not screening["kept"] else ""
-
-
-def _is_early(row: dict[str, Any]) -> bool:
-    return row.get("stopped_early") is True
-
-
-def _heading(method: str, rows: list[dict[str, Any]]) -> str:
-    """Name a method with what its anomaly index must exceed; searches of other classes differ."""
-    known = [row["threshold"] for row in rows if row["threshold"] is not None]
-    between = sorted({f"{value:.2f}" for value in known}, key=float)
-    limit = f", significant from anomaly {' to '.join((*between[:1], *between[1:][-1:]))}"
-    return f"{method}{limit if known else ''}"
-
-
-def _table(rows: list[dict[str, Any]], width: int) -> Table:
-    """Return one line for each class; columns without any value are left out.
-
-    Numbers and headings are whole: names of classes give way.
-    """
-    cells = {title: [cell(row) for row in rows] for title, cell in _COLUMNS}
-    shown = [title for title, values in cells.items() if any(values)]
-    table = Table(box=None, pad_edge=False)
-    taken = sum(2 + max(len(title), *map(len, cells[title])) for title in shown)
-    room = max(5, width - taken)
-    table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=room)
-    for title in shown:
-        table.add_column(title, justify="right", no_wrap=True)
-    for at, row in enumerate(rows):
-        table.add_row(
-            str(row["name"]).replace("[", "\\["),
-            *(cells[title][at] for title in shown),
-            style="bold" if row["significant"] else None,
-        )
-    return table
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)
 
 
 def _class_indices(case: Case, text: str | None) -> list[int] | None:

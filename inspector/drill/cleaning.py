@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from inspector.api import Control
 from inspector.drill.attack import Labels, Pixels
-from inspector.drill.exercise import HELD_OUT, estimate_seconds, view_of
+from inspector.drill.copies import copied, estimate_seconds, redrawn
+from inspector.drill.exercise import HELD_OUT, view_of
 from inspector.drill.pixel_network import PixelNetwork, pictures_of, pixels_of
 from inspector.drill.training import Course, train_network
 from inspector.errors import BadInput
@@ -142,11 +141,7 @@ def check_cleaning(
     cleaned = np.sort(order[len(held) :])
     kept = np.sort(np.concatenate([cleaned, np.flatnonzero(removed)]))
     _refuse_too_few(labels, removed, cleaned, held, target)
-    own = replace(
-        suspect,
-        network=copy.deepcopy(suspect.network).eval(),
-        preprocess=replace(suspect.preprocess, fit="none"),
-    )
+    own = copied(suspect)
     fresh, start, why = _started(own, trial)
     budget = _budget(fresh, images[kept], labels[kept], start, why, trial)
     counts = {"train": len(cleaned), "removed": int(removed.sum()), "held_out": len(held)}
@@ -202,7 +197,7 @@ def _refuse_too_few(
 def _started(own: SuspectModel, trial: Trial) -> tuple[SuspectModel, str, str]:
     """Return the untrained copy, how it starts, and why not otherwise."""
     network = copy.deepcopy(own.network)
-    cause = "" if trial.start == WEIGHTS else _redrawn(network, trial.seed)
+    cause = "" if trial.start == WEIGHTS else redrawn(network, trial.seed)
     if trial.start != WEIGHTS and not cause:
         return replace(own, network=network), SCRATCH, ""
     if trial.start == SCRATCH:
@@ -212,22 +207,8 @@ def _started(own: SuspectModel, trial: Trial) -> tuple[SuspectModel, str, str]:
     network = copy.deepcopy(own.network)
     head = dict(network.named_modules()).get(own.head) if own.head else None
     if head is not None:
-        _redrawn(head, trial.seed)
+        redrawn(head, trial.seed)
     return replace(own, network=network), WEIGHTS, cause
-
-
-def _redrawn(network: nn.Module, seed: int) -> str:
-    """Draw all weights anew; return why that is not possible, "" when it was."""
-    with torch.random.fork_rng(devices=[]):  # others in this process draw from that generator too
-        torch.manual_seed(seed)
-        for name, module in network.named_modules():
-            own = [*module.named_parameters(recurse=False)]
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-            elif own:
-                return f"It is not known how its weights {name or 'network'}.{own[0][0]} begin."
-    return ""
 
 
 def _budget(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import shutil
 import tempfile
 import time
@@ -13,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn import functional
 
 from inspector.api import Control
 from inspector.detectors import Entry, Outcome, run_detectors
 from inspector.detectors.derived import with_layers
 from inspector.drill.attack import Attack, Labels, Pixels
+from inspector.drill.copies import OWN, copied, estimate_seconds, small_model
 from inspector.drill.detectability import (
     FOUND_VERDICTS,
     audited,
@@ -31,16 +28,11 @@ from inspector.drill.detectability import (
     found_at,
 )
 from inspector.drill.families import FAMILIES, Setting
-from inspector.drill.pixel_network import PixelNetwork, pixels_of
+from inspector.drill.pixel_network import PixelNetwork
 from inspector.drill.planted_data import PlantedData
 from inspector.drill.training import Course, train_network
 from inspector.errors import BadInput
 from inspector.intake.models import SuspectModel
-from inspector.intake.models.tracing import trace
-
-OWN, PLAIN, RESIDUAL = "own", "plain-cnn", "resnet"
-ARCHITECTURES = (OWN, PLAIN, RESIDUAL)
-"""A copy of the case's model, fine-tuned; or a small network, trained from nothing."""
 
 HELD_OUT = 0.2
 """Share of the pictures that is kept to measure on."""
@@ -132,7 +124,7 @@ def exercise(
     order = random.permutation(len(labels))
     share = round(HELD_OUT * len(labels))
     held, kept = np.sort(order[:share]), np.sort(order[share:])
-    own = _copied(suspect)
+    own = copied(suspect)
     attack = _attack(plan, own, images[held], labels[held], control)
     control.progress("Drill: planting", 0, 1, plan.attack)
     planted = attack.plant(images[kept], labels[kept], plan.target, plan.rate, random)
@@ -200,7 +192,7 @@ def training_budget(
 
     Parameters are those of `exercise`; nothing is planted, and one step is measured.
     """
-    learner, epochs = _learner(_copied(suspect), plan)
+    learner, epochs = _learner(copied(suspect), plan)
     count = len(labels) - round(HELD_OUT * len(labels))
     return _budget(learner, images[:count], labels[:count], plan, epochs)
 
@@ -209,15 +201,6 @@ def view_of(model: SuspectModel, control: Control) -> PixelNetwork:
     """Return a model as attacks and measurements see it."""
     return PixelNetwork(
         model.network, model.preprocess.normalise, head=model.head, check=control.check
-    )
-
-
-def _copied(suspect: SuspectModel) -> SuspectModel:
-    """Return a copy for pictures that have the network's size already."""
-    return replace(
-        suspect,
-        network=copy.deepcopy(suspect.network).eval(),
-        preprocess=replace(suspect.preprocess, fit="none"),
     )
 
 
@@ -251,54 +234,7 @@ def _learner(own: SuspectModel, plan: Plan) -> tuple[SuspectModel, int]:
     """Return the model to be trained, and for how many epochs."""
     if plan.architecture == OWN:
         return replace(own, network=copy.deepcopy(own.network)), plan.epochs
-    channels, size = own.preprocess.channels, own.preprocess.size
-    with torch.random.fork_rng(devices=[]):  # others in this process draw from that generator too
-        torch.manual_seed(plan.seed)
-        network = _small(plan.architecture, channels, own.num_classes, size)
-    traced = trace(network, channels, size)
-    fresh = replace(
-        own,
-        network=network,
-        architecture=plan.architecture,
-        head=traced.head,
-        layers=list(traced.layers),
-        operations=traced.operations,
-        layer=None,
-    )
-    return fresh, 3 * plan.epochs  # from nothing
-
-
-def _small(name: str, channels: int, classes: int, size: tuple[int, int]) -> nn.Module:
-    from inspector.intake.models.networks.plain_cnn import PlainCNN
-    from inspector.intake.models.networks.resnet_small import SmallResNet
-
-    if name == PLAIN and size[0] == size[1]:
-        return PlainCNN(channels, classes, size[0], widths=(16, 32), hidden=64).eval()
-    if name in (PLAIN, RESIDUAL):
-        width = (16, 32, 64)
-        return SmallResNet(
-            channels, classes, blocks=(1, 1, 1), middle=width, out=width, stem=16
-        ).eval()
-    raise BadInput(f"There is no architecture {name!r}.", f"There are: {', '.join(ARCHITECTURES)}.")
-
-
-def estimate_seconds(
-    model: SuspectModel, images: Pixels, labels: Labels, batch: int, epochs: int
-) -> float:
-    """Return the seconds that the training will take, from one batch."""
-    network = copy.deepcopy(model.network).train().requires_grad_(True)
-    count = min(batch, len(labels))
-    x = model.preprocess.normalise(pixels_of(images[:count]))
-    answers = torch.from_numpy(labels[:count].astype(np.int64))
-    seconds = math.inf
-    for _ in range(2 if count > 1 else 0):  # the first one warms up
-        begun = time.perf_counter()
-        given = network(x)
-        given = given[0] if isinstance(given, tuple) else given
-        loss = functional.cross_entropy(given.flatten(1), answers)
-        torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
-        seconds = min(seconds, time.perf_counter() - begun)
-    return 0.0 if math.isinf(seconds) else seconds * epochs * math.ceil(len(labels) / batch)
+    return small_model(own, plan.architecture, plan.seed), 3 * plan.epochs  # from nothing
 
 
 def _scan(

@@ -9,8 +9,10 @@ import numpy as np
 
 from inspector.api import VERDICTS, Verdict
 from inspector.triggers.anomaly import FALSE_ALARMS, FEWEST_CLASSES
+from inspector.triggers.calibrating import FEWEST_SHADOWS, Calibration
 from inspector.triggers.comparing import compare
 from inspector.triggers.result import TriggerResult, finite
+from inspector.triggers.screening import SCREENS
 
 LEAST_SUCCESS = 0.8
 """Lower end of the success interval that a significant trigger needs: fewer is no backdoor."""
@@ -40,7 +42,9 @@ _NATURAL = (
 
 
 def trigger_document(
-    results: Sequence[TriggerResult], class_names: Sequence[str] | Mapping[int, str]
+    results: Sequence[TriggerResult],
+    class_names: Sequence[str] | Mapping[int, str],
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> dict[str, Any]:
     """Compare the searched classes and say what that means.
 
@@ -50,6 +54,9 @@ def trigger_document(
         One per class and method; only results of the same method are compared.
     class_names : sequence or mapping of str
         Names by class index.
+    calibrations : mapping, optional
+        By method, what shadow networks say, in the order of the method's results. With shadows enough
+        they decide what is significant.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def trigger_document(
         rest of `TriggerResult.summary` without the history), ``verdict`` (the worst) and
         ``caveats``. JSON-able; what is not assessed is None.
     """
-    rows = {id(result): row for result, row in _compared(results)}
+    calibrations = calibrations or {}
+    rows = {id(result): row for result, row in _compared(results, calibrations)}
     classes = []
     for result in results:
         row = rows[id(result)]
@@ -67,29 +75,42 @@ def trigger_document(
         del summary["history"]
         classes.append({**summary, "name": str(class_names[result.class_index]), **row})
     worst = max((row["verdict"] for row in classes), key=VERDICTS.index, default="none")
-    return {"classes": classes, "verdict": worst, "caveats": _caveats(results)}
+    return {"classes": classes, "verdict": worst, "caveats": _caveats(results, calibrations)}
 
 
 def _compared(
-    results: Sequence[TriggerResult],
+    results: Sequence[TriggerResult], calibrations: Mapping[str, Calibration]
 ) -> Iterator[tuple[TriggerResult, dict[str, Any]]]:
     for method in dict.fromkeys(result.method for result in results):
         same = [result for result in results if result.method == method]
         anomaly, compared = compare(same)
+        beside = calibrations.get(method)
         for at, result in enumerate(same):
             p_value = float(anomaly.p_value[at])
-            significant = bool(_works(result) and p_value <= FALSE_ALARMS)
-            yield (
-                result,
-                {
-                    "anomaly": finite(float(anomaly.index[at])),
-                    "threshold": finite(anomaly.threshold),
-                    "p_value": finite(p_value),
-                    "significant": significant,
-                    "verdict": _verdict(result, significant, p_value),
-                    "compared": compared,
-                },
-            )
+            decisive, clear = p_value, p_value <= CLEAR
+            if beside is not None and beside.conclusive:
+                # What is natural to a class is so in the shadows, too: nothing else can be meant.
+                decisive, clear = float(beside.family_p_value[at]), True
+            significant = bool(_works(result) and decisive <= FALSE_ALARMS)
+            row = {
+                "anomaly": finite(float(anomaly.index[at])),
+                "threshold": finite(anomaly.threshold),
+                "p_value": finite(p_value),
+                "significant": significant,
+                "verdict": _verdict(result, significant, clear),
+                "compared": compared,
+            }
+            yield result, row if beside is None else {**row, "shadows": _beside(beside, at)}
+
+
+def _beside(calibration: Calibration, at: int) -> dict[str, Any]:
+    """Return what shadow networks say of one class."""
+    return {
+        "deviation": finite(float(calibration.deviation[at])),
+        "threshold": finite(calibration.threshold),
+        "p_value": finite(float(calibration.p_value[at])),
+        "family_p_value": finite(float(calibration.family_p_value[at])),
+    }
 
 
 def _works(result: TriggerResult) -> bool:
@@ -99,10 +120,24 @@ def _works(result: TriggerResult) -> bool:
     return result.reached and result.success_interval[0] >= LEAST_SUCCESS
 
 
-def _verdict(result: TriggerResult, significant: bool, p_value: float) -> Verdict:
+def _verdict(result: TriggerResult, significant: bool, clear: bool) -> Verdict:
     if not significant:
         return "none"
-    return "medium" if p_value <= CLEAR and result.status == "done" else "low"
+    return "medium" if clear and result.status == "done" else "low"
+
+
+def _shadowed(method: str, calibration: Calibration) -> str:
+    """Say what the shadows are good for."""
+    if not calibration.conclusive:
+        return (
+            f"{calibration.shadows} shadow networks cannot make a class of {method} significant; "
+            f"{FEWEST_SHADOWS} can."
+        )
+    return (
+        f"{method} is judged beside {calibration.shadows} shadow networks: a class is significant that "
+        f"deviates more than any class does in all but {FALSE_ALARMS:.0%} of them. That holds if the "
+        "network was trained as they were, on such data; another recipe can set classes apart as well."
+    )
 
 
 def _screened(results: Sequence[TriggerResult]) -> list[str]:
@@ -124,7 +159,9 @@ def _screened(results: Sequence[TriggerResult]) -> list[str]:
     return said
 
 
-def _caveats(results: Sequence[TriggerResult]) -> list[str]:
+def _caveats(
+    results: Sequence[TriggerResult], calibrations: Mapping[str, Calibration]
+) -> list[str]:
     caveats = [NEVER_CLEAN]
     methods = list(dict.fromkeys(result.method for result in results))
     assessed = len(
@@ -136,7 +173,11 @@ def _caveats(results: Sequence[TriggerResult]) -> list[str]:
             "Search all classes."
         )
     else:
-        caveats += [_CALIBRATION, _NATURAL]
+        conclusive = [name for name, beside in calibrations.items() if beside.conclusive]
+        if set(methods) - set(conclusive) - set(SCREENS):
+            caveats.append(_CALIBRATION)
+        caveats += [_shadowed(*pair) for pair in calibrations.items()]
+        caveats.append(_NATURAL)
     if len(methods) > 1:
         caveats.append(_SEVERAL)
     skipped = [

@@ -54,7 +54,12 @@ def ours(bed: Bed, folder: Path) -> dict[str, Any]:
         "mask_l1",
     )
     rows = [
-        {**{key: row[key] for key in kept}, "success": row["success_rate"], "steps": row["steps"]}
+        {
+            **{key: row[key] for key in kept},
+            "success": row["success_rate"],
+            "steps": row["steps"],
+            "rung": (row.get("screening") or {}).get("mask_l1"),
+        }
         for row in document["classes"]
     ]
     return {"rows": rows, "verdict": document["verdict"], "seconds": seconds, "processor": used}

@@ -60,7 +60,8 @@ def test_every_attack_goes_through_and_every_architecture_learns(tmp_path: Path)
     from inspector import places
     from inspector.detectors import discover
     from inspector.drill import Course, digits, train_network
-    from inspector.drill.exercise import ARCHITECTURES, Plan, exercise
+    from inspector.drill.copies import ARCHITECTURES
+    from inspector.drill.exercise import Plan, exercise
     from inspector.drill.families import FAMILIES
     from inspector.drill.planted_data import PlantedData
     from inspector.intake.models import load_model

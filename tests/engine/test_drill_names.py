@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from inspector.drill import exercise, families, patch
+from inspector.drill import copies, families, patch
 from inspector.engine.client import drill
 
 
 def test_the_app_names_what_the_engine_has() -> None:
     assert set(drill.ATTACKS) == set(families.FAMILIES)
     assert set(drill.PLACES) == set(patch.PLACES)
-    assert drill.ARCHITECTURES == exercise.ARCHITECTURES
+    assert drill.ARCHITECTURES == copies.ARCHITECTURES

@@ -21,6 +21,7 @@ from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of
 from inspector.engine.client.retold import retold
+from inspector.engine.client.shadows import Agree
 from inspector.engine.client.steps import RunJob, register
 from inspector.engine.client.taking_in import check_same_investigation
 from inspector.engine.client.tracing import check_incident, trace_answer
@@ -143,7 +144,9 @@ class Investigation:
     # ---- trigger --------------------------------------------------------------------------------
 
     @understood
-    def trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> dict[str, Any]:
+    def trigger(
+        self, classes: Sequence[int] | None = None, agree: Agree | None = None, **settings: Any
+    ) -> dict[str, Any]:
         """Search triggers for some classes (all when None) and wait; return the engine's result.
 
         Raises
@@ -153,7 +156,7 @@ class Investigation:
         """
         return self._on_triggers(
             "trigger",
-            lambda run: triggers.reconstruct(self.case, run, self._emit, classes, settings),
+            lambda run: triggers.reconstruct(self.case, run, self._emit, classes, settings, agree),
         )
 
     def search_carriers(self, trigger: str | None = None) -> dict[str, Any]:

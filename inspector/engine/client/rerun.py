@@ -176,6 +176,8 @@ def _not_repeated(case: Case, again: Case) -> list[str]:
         left.append(
             f"triggers {', '.join(missing)}: a later search of the same kind took their record's place"
         )
+    if isinstance(case.get("trigger_summary"), dict) and case.get("trigger_summary").get("shadows"):
+        left.append("shadow networks: `inspector trigger --shadows` trains them again")
     if SEARCH in case.findings() and SEARCH not in again.findings():
         left.append("search of the data: its trigger was not repeated")
     if case.has_array("map:umap") and not again.has_array("map:umap"):

@@ -12,6 +12,7 @@ from inspector.case.findings import VERDICTS
 from inspector.case.trigger_choice import SEARCH
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
+from inspector.engine.client.shadows import Agree, shadows_asked
 from inspector.engine.client.steps import Emit, RunJob, key_of, register
 from inspector.errors import BadInput, Cancelled
 
@@ -19,6 +20,8 @@ TRIGGER = "trigger"
 """What a record of a search begins with: the methods follow, so that each search keeps its own."""
 
 _PARTS = ("mask", "pattern", "delta")
+_SHADOWS = ("shadows", "shadow_images")
+_APART = ("methods", *_SHADOWS)
 _EARLY = ("(early)",)
 """Ends the name of a run that ended early: it must not take the place of one that was through."""
 
@@ -46,9 +49,23 @@ def options_of(case: Case) -> ScanOptions:
 
 
 def reconstruct(
-    case: Case, run: RunJob, emit: Emit, classes: Sequence[int] | None, settings: dict[str, Any]
+    case: Case,
+    run: RunJob,
+    emit: Emit,
+    classes: Sequence[int] | None,
+    settings: dict[str, Any],
+    agree: Agree | None = None,
 ) -> dict[str, Any]:
-    """Search triggers for some classes (all when None) and record them."""
+    """Search triggers for some classes (all when None) and record them.
+
+    ``agree`` is told what shadow networks will take, if the settings ask for ``shadows``, before
+    anything is searched.
+
+    Raises
+    ------
+    Cancelled
+        The budget was not agreed to, or the search ended before there was a result.
+    """
     options, model = options_of(case), case.get("model")
     # What is left out means something else in records of earlier versions.
     settings = {"full": False, **settings}
@@ -58,8 +75,8 @@ def reconstruct(
         raise BadInput(
             f"There is no class {bad[0]}.", f"The model has {count} classes.", "Count from 0."
         )
-    # The methods are left out: each finished class lies there under its method's name.
-    chosen = {name: value for name, value in settings.items() if name != "methods"}
+    # The methods are left out: each finished class lies there under its method's name; so are shadows.
+    chosen = {name: value for name, value in settings.items() if name not in _APART}
     key = key_of(
         spec=model["spec"],
         data=(case.get("dataset") or {}).get("digest"),
@@ -67,20 +84,31 @@ def reconstruct(
         seed=options.seed,
         **chosen,
     )
-    result = run(
-        "trigger",
-        model=str(options.model),
-        data=str(options.reference or options.data),
-        data_role="reference" if options.reference else "data",
-        suspect_data=str(options.data),
-        choice={"spec": model["spec"]},
-        classes=wanted,
-        class_names=list(case.class_names),
-        split=options.split,
-        folder=f"trigger-{key}",
-        seed=options.seed,
-        **settings,
-    )
+    arguments = {
+        "model": str(options.model),
+        "data": str(options.reference or options.data),
+        "data_role": "reference" if options.reference else "data",
+        "suspect_data": str(options.data),
+        "choice": {"spec": model["spec"]},
+        "classes": wanted,
+        "class_names": list(case.class_names),
+        "split": options.split,
+        "folder": f"trigger-{key}",
+        "seed": options.seed,
+        **{name: value for name, value in settings.items() if name not in _SHADOWS},
+    }
+    left_out = 0
+    if settings.get("shadows"):
+        arguments["shadows"], left_out = shadows_asked(
+            case, options, *(settings[name] for name in _SHADOWS if name in settings)
+        )
+        if agree is not None:
+            budget = run("trigger", only_budget=True, **arguments)["budget"]
+            if not agree({**budget, "left_out": left_out}):
+                raise Cancelled()
+    result = run("trigger", **arguments)
+    if result.get("shadows"):
+        result["shadows"] |= {"left_out": left_out, "role": arguments["shadows"]["role"]}
     early, rows = bool(result["ended_early"]), result["classes"]
     if early and not rows:
         raise Cancelled(

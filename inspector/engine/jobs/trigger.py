@@ -14,6 +14,7 @@ from inspector import places
 from inspector.api import Control
 from inspector.engine.arrays import write_array
 from inspector.engine.jobs.evidence import dataset_of, model_of, orientation_of
+from inspector.engine.jobs.shadow_classes import Shadows
 from inspector.engine.jobs.trigger_classes import (
     PartOf,
     forget_classes,
@@ -45,6 +46,8 @@ def run(
     seeds: int = 1,
     source: int | str | None = None,
     full: bool = False,
+    shadows: dict[str, Any] | None = None,
+    only_budget: bool = False,
     split: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -59,6 +62,10 @@ def run(
     turned; "each" takes every class in turn and reports for each target the source from which it
     stands out most. A search of all classes compares them at an early point and goes on with those
     that stand out, unless ``full``; without ``methods`` it begins with the screens.
+
+    ``shadows`` (count, epochs, images, rows, and data and role of what they are trained on) has clean
+    look-alikes of the network trained and searched alike, to compare its classes with; with
+    ``only_budget`` nothing is searched, and what they will take is returned.
     """
     from inspector.signals import machine
     from inspector.triggers import prepare_search, sample_rows, trigger_document
@@ -91,24 +98,33 @@ def run(
     names = {index: str(index) for index in range(suspect.num_classes)}
     names |= dict(enumerate(class_names))
     target = session.folder(folder)
+    labels = dataset.labels[rows[readable]]
     search = prepare_search(
         suspect,
         images,
-        dataset.labels[rows[readable]],
+        labels,
         classes,
         steps=steps,
         seed=seed,
         control=control,
     )
+    beside = None
+    if shadows is not None:
+        beside = Shadows(
+            session, control, suspect, search, (images, labels), target, shadows, choice, split
+        )
+        if only_budget:
+            return {"budget": beside.budget(chosen, screened)}
     with machine.memory_kept_at_hand():
         results = search_classes(chosen, search, target, source, screened=screened)
+        calibrations = beside.calibrate(chosen, results, screened) if beside else {}
     asked = {(index, entry.id) for entry in chosen for index in search.classes}
     through = {(r.class_index, r.method) for r in results if not r.stopped_early}
     early = control.ends_early() and through != asked
     # The pictures of a search that is through lie at names of its own: one that ends early must not
     # write over them, for it may not take their place in the case.
     place = _fresh_folder(target) if early else target
-    document = trigger_document(results, names)
+    document = trigger_document(results, names, calibrations)
     versions = {entry.id: entry for entry in chosen}
     arrays: list[dict[str, Any]] = []
     for row, result in zip(document["classes"], results, strict=True):
@@ -122,8 +138,11 @@ def run(
         _try_other_seeds(document["classes"], results, versions, search, source, seeds)
     if not early:
         forget_classes(target, results)
+        if beside:
+            beside.forget()
     lacking = sorted({index for index, _ in asked - {(r.class_index, r.method) for r in results}})
-    return {**document, "arrays": arrays, "ended_early": early, "lacking": lacking}
+    told = {**document, "arrays": arrays, "ended_early": early, "lacking": lacking}
+    return {**told, "shadows": beside.told} if beside and beside.told else told
 
 
 def found_methods() -> list[MethodEntry]:

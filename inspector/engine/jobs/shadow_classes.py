@@ -1,0 +1,231 @@
+"""Train shadow networks, search them like the suspect, and compare its classes with theirs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspector.api import Control
+from inspector.engine.jobs.evidence import dataset_of, orientation_of
+from inspector.engine.jobs.pictures import read_pictures
+from inspector.engine.jobs.trigger_classes import PartOf, run_method
+from inspector.engine.session import Session
+
+if TYPE_CHECKING:
+    from inspector.intake.models import SuspectModel
+    from inspector.triggers import MethodEntry, Search, TriggerResult
+    from inspector.triggers.calibrating import Calibration
+
+Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+class Shadows:
+    """The shadow networks of one search.
+
+    Parameters
+    ----------
+    session, control
+        The engine's.
+    suspect : SuspectModel
+    search : Search
+        That of the suspect.
+    pictures : tuple
+        Images and labels that it was prepared with.
+    folder : Path
+        Keeps each shadow that is through, until the search is.
+    asked : dict
+        count, epochs, images; ``data`` and ``role`` of what to train on, and the ``rows`` of it that
+        may be used (all with a label when None).
+    choice, split
+        As in other jobs.
+
+    Attributes
+    ----------
+    told : dict or None
+        What was trained, once it was: count, accuracy of each, train, architecture, why.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        control: Control,
+        suspect: SuspectModel,
+        search: Search,
+        pictures: tuple[Any, Any],
+        folder: Path,
+        asked: dict[str, Any],
+        choice: dict[str, Any],
+        split: str | None,
+    ) -> None:
+        from inspector.drill.shadows import ShadowPlan
+
+        self._suspect, self._search, self._control = suspect, search, control
+        self._pictures, self._folder = pictures, folder
+        self._plan = ShadowPlan(asked["count"], asked["epochs"], seed=search.seed)
+        self._samples = _samples(session, control, suspect, asked, choice, split, search.seed)
+        self.told: dict[str, Any] | None = None
+
+    def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
+        """Return what all of them will take; see `shadow_budget`."""
+        from inspector.drill.shadows import shadow_budget
+        from inspector.triggers.search import BATCH
+        from inspector.triggers.smallest import STEPS
+
+        steps = sum(_steps(one, self._search, screened) or STEPS for one in _comparing(entries))
+        searched = steps * BATCH * len(self._search.classes)
+        return shadow_budget(self._suspect, *self._samples, self._plan, searched)
+
+    def calibrate(
+        self, entries: Sequence[MethodEntry], results: Sequence[TriggerResult], screened: bool
+    ) -> dict[str, Calibration]:
+        """Train and search them, and compare the suspect's classes with theirs, by method.
+
+        When the search ends early, with as many as are through.
+        """
+        from inspector.drill.shadows import untrained
+        from inspector.triggers.calibrating import calibrate
+
+        compared = _comparing(entries)
+        accuracies: list[float] = []
+        looks: dict[str, list[list[float]]] = {entry.id: [] for entry in compared}
+        for number in range(1, self._plan.count + 1):
+            made = self._one(number, compared, screened)
+            if made is None:
+                break
+            accuracies.append(made["accuracy"])
+            for name, values in made["looks"].items():
+                looks[name].append([-math.inf if one is None else one for one in values])
+        model, why = untrained(self._suspect, 0)
+        self.told = {
+            "count": len(accuracies),
+            "accuracy": [round(value, 4) for value in accuracies],
+            "train": len(self._samples[1]),
+            "architecture": model.architecture,
+            "why": why,
+        }
+        classes, (_, height, width) = list(self._search.classes), self._search.shape
+        found = {}
+        for name, rows in looks.items():
+            same = [one for one in results if one.method == name]
+            columns = [classes.index(one.class_index) for one in same]
+            shadows = np.array(rows).reshape(len(rows), len(classes))[:, columns]
+            own = [one.compared[0] for one in same]
+            found[name] = calibrate(own, shadows, -math.log(height * width))
+        return found
+
+    def forget(self) -> None:
+        """Delete what is kept of them: a case is no place to take numbers from without computing."""
+        for file in self._folder.glob("*.shadow.kept.json"):
+            file.unlink(missing_ok=True)
+
+    def _one(
+        self, number: int, entries: Sequence[MethodEntry], screened: bool
+    ) -> dict[str, Any] | None:
+        """Return accuracy and looks of a shadow; None when the search ends before they are there."""
+        from inspector.drill.shadows import STAGE, train_shadow
+        from inspector.triggers import prepare_search
+
+        search, control = self._search, self._control
+        file = self._folder / f"{self._key(number, entries, screened)}.shadow.kept.json"
+        kept = _read(file, [entry.id for entry in entries], len(search.classes))
+        if kept is not None or control.ends_early():
+            return kept
+        parts, count = 1 + len(entries), self._plan.count
+        controls = [
+            PartOf(control, STAGE, (number - 1) * parts + at, count * parts) for at in range(parts)
+        ]
+        shadow, accuracy = train_shadow(
+            self._suspect, *self._samples, self._plan, number, controls[0]
+        )
+        looks: dict[str, list[float | None]] = {}
+        for entry, part in zip(entries, controls[1:]):
+            own = prepare_search(
+                shadow,
+                *self._pictures,
+                search.classes,
+                steps=_steps(entry, search, screened),
+                seed=search.seed,
+                control=part,
+            )
+            made = {one.class_index: one for one in run_method(entry, replace(own, quick=True))}
+            if control.ends_early():
+                return None
+            looks[entry.id] = [_look(made.get(index)) for index in search.classes]
+        kept = {"accuracy": accuracy, "looks": looks}
+        file.write_text(json.dumps(kept), "utf-8")
+        control.log(f"Shadow network {number} of {count}: accuracy {accuracy:.0%}.")
+        return kept
+
+    def _key(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> str:
+        images, labels = self._samples
+        plan = self._plan
+        said = {
+            "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+            "pixels": hashlib.sha256(images.tobytes()).hexdigest(),
+            "plan": [plan.epochs, plan.batch, plan.learning_rate, plan.seed, number],
+            "methods": [[one.id, _steps(one, self._search, screened)] for one in entries],
+            "classes": list(self._search.classes),
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _samples(
+    session: Session,
+    control: Control,
+    suspect: SuspectModel,
+    asked: dict[str, Any],
+    choice: dict[str, Any],
+    split: str | None,
+    seed: int,
+) -> Samples:
+    """Read what to train on, once for the budget and the training together."""
+    data, role = str(asked["data"]), str(asked["role"])
+    part = split if role == "data" else None
+    dataset = dataset_of(session, data, role, part, orientation_of(choice))
+    known = np.flatnonzero((dataset.labels >= 0) & (dataset.labels < suspect.num_classes))
+    if asked["rows"] is not None:
+        known = known[np.isin(known, np.asarray(asked["rows"], np.intp))]
+    drawn = np.sort(np.random.default_rng(seed).permutation(known)[: asked["images"]])
+
+    def make() -> Samples:
+        with session.reading(Path(data)):
+            return read_pictures(suspect, dataset, drawn, "Shadow networks: reading", control)[:2]
+
+    key = {"data": data, "split": part, "rows": drawn.tolist(), **choice}
+    samples: Samples = session.keep("shadows", key, make)
+    return samples
+
+
+def _comparing(entries: Sequence[MethodEntry]) -> list[MethodEntry]:
+    """Return the methods that compare sizes of triggers."""
+    return [entry for entry in entries if entry.info is not None and entry.info.rung]
+
+
+def _steps(entry: MethodEntry, search: Search, screened: bool) -> int | None:
+    """Return after how many steps the classes of a method are compared."""
+    from inspector.triggers.screening import has_rung
+
+    assert entry.info is not None
+    return entry.info.rung if screened and has_rung(entry.info, search) else search.steps
+
+
+def _look(result: TriggerResult | None) -> float | None:
+    value = math.nan if result is None else result.compared[0]
+    return value if math.isfinite(value) else None
+
+
+def _read(file: Path, methods: list[str], classes: int) -> dict[str, Any] | None:
+    try:
+        kept = json.loads(file.read_text("utf-8"))
+        whole = all(len(kept["looks"][name]) == classes for name in methods)
+        return kept if whole and math.isfinite(kept["accuracy"]) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
