@@ -17,6 +17,9 @@ SCREEN = ("universal-perturbation", "maximum-margin")
 _NAMED = 6
 """Classes that are named beside a note."""
 
+_NARROWEST = 5
+"""Columns of a terminal that the name of a class has at least."""
+
 _EARLY = "*"
 _LESS = "≤ "
 _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
@@ -112,13 +115,16 @@ def _heading(method: str, rows: list[dict[str, Any]]) -> str:
 def _table(rows: list[dict[str, Any]], width: int) -> Table:
     """Return one line for each class; columns without any value are left out.
 
-    Numbers and headings are whole: names of classes give way.
+    Numbers and headings are whole: names of classes give way, and then the last columns, which
+    ``--json`` has, too.
     """
     cells = {title: [cell(row) for row in rows] for title, cell in _COLUMNS}
     shown = [title for title, values in cells.items() if any(values)]
     table = Table(box=None, pad_edge=False)
-    taken = sum(2 + max(len(title), *map(len, cells[title])) for title in shown)
-    room = max(5, width - taken)
+    wide = {title: 2 + max(len(title), *map(len, cells[title])) for title in shown}
+    while len(shown) > 1 and sum(wide[title] for title in shown) + _NARROWEST > width:
+        shown.pop()
+    room = max(_NARROWEST, width - sum(wide[title] for title in shown))
     table.add_column("class", overflow="ellipsis", no_wrap=True, max_width=room)
     for title in shown:
         table.add_column(title, justify="right", no_wrap=True)

@@ -269,3 +269,20 @@ def test_a_search_that_is_ended_keeps_what_works_and_goes_on_from_there(case: Pa
     assert not any(event.get("name") == "trigger-classes" for event in events)
     sizes = {row["index"]: row["mask_l1"] for row in second["classes"]}
     assert sizes == {index: recorded[index]["mask_l1"] for index in through}
+
+
+@pytest.mark.slow
+def test_classes_are_compared_with_those_of_shadow_networks(
+    case: Path, command: Command, document: Command
+) -> None:
+    asked = ("trigger", case, "--method", "neural-cleanse", "--data-limit", 60, "--shadows", 1)
+    unasked = command(*asked)
+    assert unasked.returncode == 2
+    assert "1 shadow network" in unasked.stderr
+    assert "--yes" in unasked.stderr
+    found = _valid(document(command(*asked, "--yes", "--json")))
+    assert found["shadows"]["count"] == 1
+    assert found["shadows"]["accuracy"][0] > 0.8
+    assert any("19 can" in caveat for caveat in found["caveats"])
+    assert not any(row["significant"] for row in found["classes"])
+    assert all(row["shadows"]["family_p_value"] >= 0.5 for row in found["classes"])
