@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 SEARCH = "trigger-search"
 """Id of the finding that a search of the data for carriers records."""
 
+TRIGGER_PARTS = ("mask", "pattern", "delta", "bend", "filters", "gates", "shade")
+"""Arrays that a trigger may have: its record names each as ``PART_array``. The last four are the
+weights of one that changes every picture in its own way."""
+
 
 def trigger_id(row: Mapping[str, Any]) -> str:
     """Return the name of a trigger: its class and its method, as in "8:neural-cleanse"."""
     return f"{row['index']}:{row['method']}"
+
+
+def trigger_form(row: Mapping[str, Any]) -> str:
+    """Return how a trigger goes onto a picture: "painted", "added" or "transformation"."""
+    if row.get("bend_array"):
+        return "transformation"
+    return "added" if row.get("delta_array") else "painted"
 
 
 def find_trigger(case: Case, name: str | None = None) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from inspector.case.trigger_choice import SEARCH
 _SHADOWS = ("count", "accuracy", "train", "left_out", "role", "architecture", "why")
 
 _TRIGGER_MORE = (
+    "form",
     "held_out",
     "controls",
+    "retained",
     "stability",
     "budgets",
     "budget",

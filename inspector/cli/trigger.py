@@ -63,9 +63,9 @@ def _line(text: object) -> str:
 @click.option(
     "--method",
     "methods",
-    help="neural-cleanse, universal-perturbation, maximum-margin, pixel, blended, or a plugin's; "
-    "several separated by commas; `screen` for the cheap ones. By default neural-cleanse after both "
-    "screens.",
+    help="neural-cleanse, universal-perturbation, maximum-margin, pixel, blended, feature-space, or "
+    "a plugin's; several separated by commas; `screen` for the cheap ones. By default neural-cleanse "
+    "after both screens.",
 )
 @click.option(
     "--classes",

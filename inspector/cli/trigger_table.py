@@ -34,8 +34,13 @@ _COLUMNS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     ("p beside", lambda row: _cell((row.get("shadows") or {}).get("family_p_value"), "{:.2g}")),
     ("moved", lambda row: _cell((row.get("controls") or {}).get("moved"), "{:.0%}")),
     ("shuffled", lambda row: _cell((row.get("controls") or {}).get("shuffled"), "{:.0%}")),
-    ("noise ±8", lambda row: _cell((row.get("baseline") or {}).get("success_rate"), "{:.0%}")),
-    ("others", lambda row: _cell((row.get("baseline") or {}).get("others"), "{:.0%}")),
+    ("known", lambda row: _cell((row.get("retained") or {}).get("rate"), "{:.0%}") * _changes(row)),
+    ("noise ±8", lambda row: _noise(row, "success_rate")),
+    ("others", lambda row: _noise(row, "others")),
+)
+_KNOWN = (
+    "known: samples that, leaving the class out, are answered as without the trigger; the higher, the "
+    "more it goes past what the model sees"
 )
 
 
@@ -59,6 +64,8 @@ def print_triggers(document: dict[str, Any], said: str) -> None:
             console.print(
                 f"{_LESS.strip()} compared early and, not standing out, searched no further"
             )
+        if any(map(_changes, rows)):
+            console.print(_KNOWN, soft_wrap=True)
         if any(map(_is_early, rows)):
             console.print(f"{_EARLY} stopped early: works, might still shrink, not compared")
     console.print(trigger_sentence(document), markup=False, soft_wrap=True)
@@ -99,6 +106,15 @@ def _bound(row: dict[str, Any]) -> str:
 
 def _is_early(row: dict[str, Any]) -> bool:
     return row.get("stopped_early") is True
+
+
+def _changes(row: dict[str, Any]) -> bool:
+    """Tell whether a trigger changes each picture in its own way; universal noise is none."""
+    return row.get("form") == "transformation"
+
+
+def _noise(row: dict[str, Any], name: str) -> str:
+    return "" if _changes(row) else _cell((row.get("baseline") or {}).get(name), "{:.0%}")
 
 
 def _heading(method: str, rows: list[dict[str, Any]]) -> str:

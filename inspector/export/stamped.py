@@ -14,6 +14,7 @@ from PIL import Image
 
 from inspector.case import Case, trigger_id
 from inspector.case.canonical import valid_unicode
+from inspector.case.trigger_choice import trigger_form
 from inspector.errors import BadInput
 from inspector.export.atomic import building
 
@@ -67,7 +68,8 @@ def write_stamped(
         What `Investigation.stamp` returned.
     target : Path
         New folder: ``mask.png``, ``pattern.png`` (both 0..255), ``NNNNNN-before.png`` and
-        ``NNNNNN-after.png`` with the sample's index, at the size the network sees.
+        ``NNNNNN-after.png`` with the sample's index, at the size the network sees. Of a
+        transformation the first two are the mean change, unsigned and signed.
     """
     names = list(case.class_names)
 
@@ -79,6 +81,7 @@ def write_stamped(
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "trigger": trigger_id(trigger),
+        "form": trigger_form(trigger),
         "target": answer([trigger["index"], None]) | {"probability": None},
         "examples": [
             {

@@ -190,6 +190,20 @@ def stamped(
     return result
 
 
+def stretched(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image whose brightest value is 255, for what is faint."""
+    result: NDArray[np.uint8] = np.rint(
+        pixels.astype(np.float32) * (255 / max(int(pixels.max(initial=0)), 1))
+    ).astype(np.uint8)
+    return result
+
+
+def beside(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return two images (h, w, c) of one size beside each other, a column of grey between them."""
+    gap = np.full((left.shape[0], 1, left.shape[2]), 128, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
 def to_image(pixels: NDArray[np.uint8] | None) -> QImage | None:
     """Return pixels as an image for `PixelView`; None stays None."""
     return None if pixels is None else as_image(pixels)

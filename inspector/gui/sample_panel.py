@@ -153,14 +153,17 @@ class SamplePanel(WhenShown):
         if trigger is None:
             return
         name = class_name(case, trigger.index)
-        self._mask.set_caption(f"mask → {name}")
+        self._mask.set_caption(f"{'mean change' if trigger.transforms else 'mask'} → {name}")
         self._mask.show_image(to_image(trigger.mask), "no mask kept")
         self._pattern.show_image(to_image(trigger.pattern), "no pattern kept")
         pixels = to_pixels(image)
         mixed = None
-        if pixels is not None and trigger.mask is not None and trigger.pattern is not None:
+        why = "no picture"
+        if trigger.transforms:
+            why = "It changes every picture in its own way: see the trigger lab"
+        elif pixels is not None and trigger.mask is not None and trigger.pattern is not None:
             mixed = stamped(pixels, trigger.mask, trigger.pattern, trigger.delta)
-        self._stamped.show_image(to_image(mixed), "no picture")
+        self._stamped.show_image(to_image(mixed), why)
         self._picture.show_overlay("trigger", trigger.mask if area else None, area or QRectF())
 
     def _show_map(self, area: QRectF | None, caption: str) -> str:

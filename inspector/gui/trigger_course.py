@@ -150,6 +150,7 @@ class SearchCourse:
             before,
             mask=before.mask if mask is None else mask[:, :, :1],
             pattern=before.pattern if pattern is None else pattern,
+            transforms=event.get("transforms") is True,
             success=success,
             mask_l1=as_number(event.get("mask_l1")),
             steps=(*before.steps[-LONGEST:], step if step == step else len(before.steps)),

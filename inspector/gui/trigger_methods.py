@@ -22,6 +22,11 @@ METHODS = (
     ("Screen: margin", "maximum-margin", "cheap: how sure the model can be made; no picture"),
     ("Pixel inversion", "pixel", "the fewest pixels made brighter or darker"),
     ("Blended picture", "blended", "the faintest picture over everything"),
+    (
+        "Feature space",
+        "feature-space",
+        "the least change, different for every picture: warps and dynamic triggers",
+    ),
 )
 """Title, name and one line of each bundled search. Those of plugins are listed once they found
 something, or when they are asked for."""

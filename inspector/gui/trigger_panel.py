@@ -191,7 +191,10 @@ class TriggerPanel(QWidget):
             between = f" ({low:.0%}–{high:.0%})" if low == low and high == high else ""
             words.append(f"success {trigger.success:.1%}{between}")
         if trigger.mask_l1 == trigger.mask_l1:
-            words.append(f"mask {'≤ ' if trigger.bound else ''}{trigger.mask_l1:.1f} px")
+            what = "change" if trigger.transforms else "mask"
+            words.append(f"{what} {'≤ ' if trigger.bound else ''}{trigger.mask_l1:.1f} px")
+        if trigger.transforms and trigger.retained == trigger.retained:
+            words.append(f"still known {trigger.retained:.0%}")
         moved, shuffled = trigger.controls
         if moved == moved and shuffled == shuffled:
             words.append(f"moved {moved:.0%}, shuffled {shuffled:.0%}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.case import Case
+from inspector.case.trigger_choice import trigger_form
 from inspector.errors import CaseError
 from inspector.gui.pixel_view import MAX_SIDE, as_pixels
 
@@ -51,6 +52,12 @@ class Trigger:
         The search was ended before it was through; the trigger works and is compared with none.
     bound : bool
         Compared with the others at an early point and not searched further: `mask_l1` is a bound.
+    retained : float
+        Share of held-out samples that, leaving the class out, are answered as without the trigger.
+    transforms : bool
+        The trigger changes every picture in its own way: mask and pattern are the mean change.
+    examples : ndarray, shape (2, n, h, w, 1 or 3), uint8, or None
+        Samples before and after a trigger that transforms.
     """
 
     index: int
@@ -70,6 +77,9 @@ class Trigger:
     successes: tuple[float, ...] = ()
     stopped_early: bool = False
     bound: bool = False
+    retained: float = float("nan")
+    transforms: bool = False
+    examples: NDArray[np.uint8] | None = None
 
 
 def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
@@ -123,6 +133,9 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         successes,
         stopped_early=row.get("stopped_early") is True,
         bound=_is_bound(row),
+        retained=_retained(row),
+        transforms=trigger_form(row) == "transformation",
+        examples=_examples(case, row),
     )
 
 
@@ -141,6 +154,24 @@ def _delta(case: Case, row: Mapping[str, Any]) -> NDArray[np.int16] | None:
         return None
     good = values.dtype == np.int16 and values.ndim == 3 and values.shape[2] in (1, 3)
     return values if good and max(values.shape[:2]) <= MAX_SIDE else None
+
+
+def _examples(case: Case, row: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    array = row.get("examples_array")
+    if not isinstance(array, str) or not case.has_array(array):
+        return None
+    try:
+        values = np.asarray(case.array(array))
+    except CaseError:
+        return None
+    good = values.dtype == np.uint8 and values.ndim == 5 and values.shape[4] in (1, 3)
+    good = good and values.shape[0] == 2 and values.shape[1] > 0
+    return values if good and 0 < max(values.shape[2:4]) <= MAX_SIDE else None
+
+
+def _retained(row: Mapping[str, Any]) -> float:
+    retained = row.get("retained")
+    return as_number(retained.get("rate")) if isinstance(retained, Mapping) else float("nan")
 
 
 def _controls(row: Mapping[str, Any]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QWidget
 
-from inspector.gui.pixel_view import PixelView, stamped, to_image
+from inspector.gui.pixel_view import PixelView, beside, stamped, stretched, to_image
 from inspector.gui.trigger_classes import standing_colour
 from inspector.gui.trigger_course import Standing
 from inspector.gui.trigger_plots import FLAGGED, OPEN, SCREENED, USUAL, ClassBars, CurvePlot
@@ -83,14 +83,28 @@ class TriggerViews(QSplitter):
     def show_trigger(
         self, trigger: Trigger | None, example: NDArray[np.uint8] | None, empty: str
     ) -> None:
-        """Draw one trigger, put it on an example, and draw its course; None clears."""
+        """Draw one trigger, put it on an example, and draw its course; None clears.
+
+        A trigger that transforms cannot be put on here: shown is a sample before and after it.
+        """
         mask = None if trigger is None else trigger.mask
         pattern = None if trigger is None else trigger.pattern
+        mixed = None
+        if trigger and trigger.transforms:
+            if trigger.examples is not None:
+                mixed = beside(trigger.examples[0, 0], trigger.examples[1, 0])
+            largest = 0.0 if mask is None else mask.max(initial=0) / 255
+            self.mask_view.set_caption(f"mean change, up to {largest:.0%}")
+            self.pattern_view.set_caption("on grey")
+            self.stamp_view.set_caption("a sample before and after")
+            mask = None if mask is None else stretched(mask)
+        else:
+            self.mask_view.set_caption("mask")
+            self.pattern_view.set_caption("pattern")
+            if trigger and mask is not None and pattern is not None and example is not None:
+                mixed = stamped(example, mask, pattern, trigger.delta)
         self.mask_view.show_image(to_image(mask), empty)
         self.pattern_view.show_image(to_image(pattern), empty)
-        mixed = None
-        if trigger and mask is not None and pattern is not None and example is not None:
-            mixed = stamped(example, mask, pattern, trigger.delta)
         self.stamp_view.show_image(to_image(mixed), empty)
         if trigger is None:
             self.curves.show_course((), (), ())

@@ -61,11 +61,24 @@ class Probe:
 
     @property
     def region(self) -> torch.Tensor | None:
-        """Where the trigger lies, (1, H, W) bool; None when it lies everywhere."""
+        """Where the trigger lies, (1, H, W) bool; None when it lies everywhere.
+
+        Also None of a transformation: what it changes is the picture itself, so filling that in, or
+        pasting it elsewhere, shows what the picture shows there.
+        """
+        if self.stamp.transformation is not None:
+            return None
         mask = self.stamp.mask
         core = (mask >= _FAINT * mask.max()).float()
         margin = F.max_pool2d(core[None], 3, 1, 1)[0] > 0
         return margin if float(margin.float().mean()) <= _LARGEST_REGION else None
+
+    @property
+    def attainable(self) -> float:
+        """Largest score that a sample could have with this trigger."""
+        likeness, removal, transplant = WEIGHTS
+        has_pattern = self.stamp.transformation is None
+        return has_pattern * likeness + removal + (self.region is not None) * transplant
 
     @torch.no_grad()
     def belief(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -87,6 +100,8 @@ class Probe:
             weight = ring.float() / ring.sum()
             fill = (pixels * weight).sum(dim=(2, 3), keepdim=True)
             return torch.where(region, fill, pixels)
+        if stamp.transformation is not None:
+            return stamp.transformation.undone(pixels)
         if stamp.delta is not None:
             return (pixels - stamp.delta).clamp(0, 1)
         left = (1 - stamp.mask).clamp(min=0.05)
@@ -116,9 +131,12 @@ class Probe:
         -------
         Tensor, shape (b,)
             Of an opaque trigger one minus the mean distance of colours, 0..1; of a faint one the
-            correlation of both without what is smooth in the picture, -1..1.
+            correlation of both without what is smooth in the picture, -1..1; zeros of a
+            transformation, which has no pattern.
         """
         stamp, region = self.stamp, self.region
+        if stamp.transformation is not None:
+            return pixels.new_zeros(len(pixels))
         if region is not None and stamp.delta is None:
             weight = stamp.mask * region
             distance = ((pixels - stamp.pattern).abs() * weight).sum(dim=(1, 2, 3))

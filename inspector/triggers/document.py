@@ -23,8 +23,8 @@ Fashion-MNIST, have come out at 0.02 with no backdoor to them."""
 
 NEVER_CLEAN = (
     "That no trigger was found never means that the model is clean: clean-label and sinusoid "
-    "backdoors escape every search of this kind while the data may show them, and warped and "
-    "source-specific ones escape most."
+    "backdoors escape every search of this kind while the data may show them, warped ones escape all "
+    "but feature-space, and source-specific ones most."
 )
 _SEVERAL = (
     "Each method keeps its own rate of false alarms; among several methods together one is more "

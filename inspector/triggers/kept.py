@@ -11,8 +11,11 @@ import numpy as np
 
 from inspector.errors import InspectorError
 from inspector.triggers.result import HISTORY, TriggerResult
+from inspector.triggers.transformation import PARTS
 
-_PICTURES = ("mask", "pattern", "delta", "history")
+_PICTURES = ("mask", "pattern", "history")
+_PERHAPS = ("delta", "examples")
+_ARRAYS = (*_PICTURES, *_PERHAPS, *PARTS)
 
 
 def keep_result(folder: Path, result: TriggerResult) -> None:
@@ -24,6 +27,9 @@ def keep_result(folder: Path, result: TriggerResult) -> None:
         The disk is full or refuses.
     """
     stem = f"{result.class_index}-{result.method}"
+    arrays = {name: getattr(result, name) for name in (*_PICTURES, *_PERHAPS)}
+    arrays = {name: values for name, values in arrays.items() if values is not None}
+    arrays |= result.weights or {}
     plain: dict[str, Any] = {
         "status": result.status,
         "reached": result.reached,
@@ -39,15 +45,13 @@ def keep_result(folder: Path, result: TriggerResult) -> None:
         "steps": result.steps,
         "seed": result.seed,
         "notes": list(result.notes),
-        "delta": result.delta is not None,
+        "arrays": sorted(arrays),
     }
     path = folder / f"{stem}.kept.json"
     partial = path.with_name(f".{path.name}.partial")
     try:
-        for name in _PICTURES:
-            values = getattr(result, name)
-            if values is not None:
-                np.save(folder / f"{stem}-{name}.kept.npy", values, allow_pickle=False)
+        for name, values in arrays.items():
+            np.save(folder / f"{stem}-{name}.kept.npy", values, allow_pickle=False)
         with partial.open("w", encoding="utf-8") as file:
             json.dump(plain, file)
             file.flush()
@@ -65,7 +69,7 @@ def keep_result(folder: Path, result: TriggerResult) -> None:
 def forget_result(folder: Path, class_index: int, method: str) -> None:
     """Delete what `keep_result` wrote here, the description first."""
     stem = f"{class_index}-{method}"
-    for name in (f"{stem}.kept.json", *(f"{stem}-{part}.kept.npy" for part in _PICTURES)):
+    for name in (f"{stem}.kept.json", *(f"{stem}-{part}.kept.npy" for part in _ARRAYS)):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -74,16 +78,17 @@ def kept_result(folder: Path, class_index: int, method: str) -> TriggerResult | 
     stem = f"{class_index}-{method}"
     try:
         plain = json.loads((folder / f"{stem}.kept.json").read_text("utf-8"))
-        has_delta = plain.pop("delta")
-        pictures = {
-            name: np.load(folder / f"{stem}-{name}.kept.npy", allow_pickle=False)
-            for name in _PICTURES
-            if name != "delta" or has_delta
+        there = set(plain.pop("arrays")) & set(_ARRAYS)
+        arrays = {
+            name: np.load(folder / f"{stem}-{name}.kept.npy", allow_pickle=False) for name in there
         }
-        if pictures["history"].shape[1:] != (len(HISTORY),):
+        weights = {name: arrays.pop(name) for name in PARTS if name in there} or None
+        if weights is not None and len(weights) < len(PARTS):
+            return None
+        if arrays["history"].shape[1:] != (len(HISTORY),):
             return None
         for name in ("looks", "noise", "success_interval", "notes"):
             plain[name] = tuple(plain[name])
-        return TriggerResult(class_index, method, **plain, **pictures)
+        return TriggerResult(class_index, method, **plain, **arrays, weights=weights)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -129,6 +129,11 @@ class Lockstep:
             answers = self._answers(stamped)
             target = self._targets[row]
             losses = F.cross_entropy(answers, target, reduction="none")
+            if self._settings.keep:
+                others = answers.scatter(1, target[:, None], -torch.inf)
+                before = self._pictures.answers[index]
+                kept = F.cross_entropy(others, before, reduction="none")
+                losses = losses + self._settings.keep * kept
             (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped, retain_graph=True)
             slope = torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
             for total, part in zip(slopes, torch.autograd.grad(stamped, own, slope)):
@@ -198,6 +203,7 @@ class Lockstep:
                 "loss": round(loss, 5) if np.isfinite(loss) else None,
                 "success": round(success, 4),
                 "mask_l1": round(last, 2),
+                "transforms": trigger.transformation is not None,
             },
             trigger.mask,
             trigger.pattern,

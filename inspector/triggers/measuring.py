@@ -19,6 +19,7 @@ NO_SLOPE = (
     "follows gradients says nothing about it."
 )
 _CONTROLS = 200
+_EXAMPLES = 4
 _QUICK, _QUICK_CONTROLS = 200, 50
 """Held-out pictures that measure a first look, and its controls."""
 
@@ -54,12 +55,15 @@ def conclude(
     -----
     Measured as the analyst sees it: in whole grey levels, through the real preprocessing. The
     controls are the same pixels in the other half of the picture ("moved") and at random places
-    ("shuffled"), on up to 200 of the held-out pictures. A quick search measures on fewer.
+    ("shuffled"), on up to 200 of the held-out pictures; of a transformation the same changes there.
+    A quick search measures on fewer. ``details`` gets "retained", see `count_answers`.
     """
     stamp = stamp.whole_levels()
     rows = measuring_rows(search, target)
-    turned = count_turned(search, stamp, rows, target)
+    turned, retained = count_answers(search, stamp, rows, target)
     few = rows[: _QUICK_CONTROLS if search.quick else _CONTROLS]
+    if stamp.transformation is not None and len(few):
+        stamp = Stamp.changing(stamp.transformation, search.pictures.pixels[few].float() / 255)
     height, width = search.shape[1:]
     controls: dict[str, float | None] = {}
     for name, other in (
@@ -79,6 +83,8 @@ def conclude(
         mask=stamp.mask[0].cpu().numpy(),
         pattern=(stamp.pattern * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy(),
         delta=None if stamp.delta is None else _levels(stamp.delta),
+        weights=None if stamp.transformation is None else stamp.transformation.arrays(),
+        examples=None if stamp.transformation is None else _examples(search, stamp, rows),
         reached=reached,
         mask_l1=float(stamp.mask.sum()),
         success_rate=turned / len(rows) if len(rows) else float("nan"),
@@ -87,8 +93,25 @@ def conclude(
         controls=controls,
         seed=search.seed,
         notes=tuple(said),
-        **rest,
+        **{**rest, "details": {**_retained(retained, len(rows)), **rest.get("details", {})}},
     )
+
+
+def _retained(retained: int, rows: int) -> dict[str, Any]:
+    if not rows:
+        return {}
+    return {
+        "retained": {"rate": retained / rows, "interval": list(wilson_interval(retained, rows))}
+    }
+
+
+@torch.no_grad()
+def _examples(search: Search, stamp: Stamp, rows: torch.Tensor) -> NDArray[np.uint8]:
+    before = search.pictures.pixels[rows[:_EXAMPLES]]
+    after = (stamp.on(before.float() / 255) * 255).round().byte()
+    pair = torch.stack([before, after]).permute(0, 1, 3, 4, 2).contiguous()
+    found: NDArray[np.uint8] = pair.cpu().numpy()
+    return found
 
 
 def measuring_rows(search: Search, target: int) -> torch.Tensor:
@@ -103,16 +126,27 @@ def _levels(delta: torch.Tensor) -> NDArray[np.int16]:
     return found
 
 
-@torch.no_grad()
 def count_turned(search: Search, stamp: Stamp, rows: torch.Tensor, target: int) -> int:
     """Return how many of some pictures a trigger turns into a class."""
-    turned = 0
+    return count_answers(search, stamp, rows, target)[0]
+
+
+@torch.no_grad()
+def count_answers(search: Search, stamp: Stamp, rows: torch.Tensor, target: int) -> tuple[int, int]:
+    """Return how many of some pictures a trigger turns, and how many the network still knows.
+
+    It knows a picture when, leaving the target out, it gives the answer that it gave without the
+    trigger: a backdoor overrules what is seen, a natural change replaces it.
+    """
+    turned = retained = 0
     for some in rows.split(search.portion):
         search.control.check()
         stamped = stamp.on(search.pictures.pixels[some].float() / 255)
         answers = search.answers((stamped * 255).round() / 255)
         turned += int((answers.argmax(dim=1) == target).sum())
-    return turned
+        answers[:, target] = -torch.inf
+        retained += int((answers.argmax(dim=1) == search.pictures.answers[some]).sum())
+    return turned, retained
 
 
 def skipped(

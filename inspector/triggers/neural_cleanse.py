@@ -56,7 +56,8 @@ class Patch:
 
     def trigger(self, *values: torch.Tensor) -> Stamp:
         """Return one mask with its pattern."""
-        return Stamp(*values)
+        mask, pattern = values
+        return Stamp(mask, pattern)
 
 
 class NeuralCleanse:

@@ -34,6 +34,9 @@ class Settings:
         lowered.
     rate : float
         Step size of Adam in tanh space.
+    keep : float
+        Weight of a second cross-entropy: leaving the target out, the answers are still to name the
+        class that they named without the trigger.
 
     Notes
     -----
@@ -52,6 +55,7 @@ class Settings:
     least_gain: float = 0.99
     stop_patience: int = 10
     rate: float = 0.2
+    keep: float = 0.0
 
 
 class Penalty:

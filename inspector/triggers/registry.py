@@ -21,7 +21,7 @@ GROUP = "inspector.triggers"
 FOLDER = "triggers"
 """Sub-folder of a plugin folder that methods are dropped into."""
 
-BUNDLED = ("neural_cleanse", "universal", "max_margin", "pixel", "blended")
+BUNDLED = ("neural_cleanse", "universal", "max_margin", "pixel", "blended", "feature_space")
 DEFAULT = "neural-cleanse"
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 

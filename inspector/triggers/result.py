@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.triggers.anomaly import size_look
 
+Form = Literal["painted", "added", "transformation"]
 HISTORY = ("step", "loss", "success", "mask_l1", "weight")
 """Columns of `TriggerResult.history`."""
 
@@ -29,12 +30,18 @@ class TriggerResult:
     status : str
         "done", or "skipped" when nothing could be searched; the cause is in `notes`.
     mask : ndarray, shape (H, W), float32
-        Opacity of the trigger per pixel, multiples of 1/255 in 0..1, at the size the network sees.
+        Opacity of the trigger per pixel, multiples of 1/255 in 0..1, at the size the network sees. Of
+        a transformation the mean change of held-out pictures, any value in 0..1.
     pattern : ndarray, shape (H, W, C), uint8
         Colour of the trigger, 0..255, in the channel order of the pictures.
     delta : ndarray, shape (H, W, C), int16, or None
-        Grey levels that the trigger adds to a picture, which then keeps to 0..255; None for a
-        trigger that is painted over it.
+        Grey levels that the trigger adds to a picture, which then keeps to 0..255; None for any other
+        trigger.
+    weights : dict of str to ndarray, float32, or None
+        What a trigger that changes each picture in its own way is made of, see `Transformation`;
+        None for any other.
+    examples : ndarray, shape (2, n, H, W, C), uint8, or None
+        Some held-out pictures before and after such a trigger; None for any other.
     reached : bool
         Whether the search reached its success rate on the pictures that it used. When not, the
         trigger is the most successful one that was met.
@@ -74,6 +81,8 @@ class TriggerResult:
     mask: NDArray[np.float32]
     pattern: NDArray[np.uint8]
     delta: NDArray[np.int16] | None = None
+    weights: Mapping[str, NDArray[np.float32]] | None = None
+    examples: NDArray[np.uint8] | None = None
     reached: bool = False
     size: float = math.nan
     looks: tuple[float, ...] = ()
@@ -91,6 +100,13 @@ class TriggerResult:
     )
     notes: tuple[str, ...] = ()
     stopped_early: bool = False
+
+    @property
+    def form(self) -> Form:
+        """How the trigger goes onto a picture."""
+        if self.weights is not None:
+            return "transformation"
+        return "painted" if self.delta is None else "added"
 
     @property
     def comparable_l1(self) -> float:
@@ -120,6 +136,7 @@ class TriggerResult:
             "held_out": self.held_out,
             "controls": dict(self.controls),
             "shape": list(self.pattern.shape),
+            "form": self.form,
             "steps": self.steps,
             "seed": self.seed,
             "history": [[finite(value) for value in row] for row in self.history.tolist()],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from inspector.triggers.carriers import HOSTS, PARTS, Probe, assess, scores_of
 from inspector.triggers.pictures import Suspect, sample_rows
 from inspector.triggers.search import BATCH, frozen_copy
 from inspector.triggers.stamp import Stamp
+from inspector.triggers.transformation import Transformation
 from inspector.triggers.workload import plan_workload
 
 STAGE = "carriers"
@@ -22,6 +23,14 @@ _AT_ONCE = 256
 _REFERENCE = 300
 _FEWEST_REFERENCE = 50
 _LEAST = 0.5
+_LEAST_SHARE = 2 / 3
+"""Of the score that a carrier can have at most, for triggers of which little can be asked."""
+
+_NO_PATTERN = (
+    "The trigger changes every picture in its own way: there is no pattern that a sample could be "
+    "like, and no region to transplant. The scores rest on undoing the change, as far as that is "
+    "possible; they find fewer carriers than with a pattern."
+)
 
 Decode = Callable[[NDArray[np.intp]], Any]
 """Gives (H, W, C) uint8 pictures for rows; whatever else it gives stands for an unreadable one."""
@@ -55,7 +64,12 @@ class Carriers:
     asked: int
 
 
-def stamp_of(mask: NDArray[Any], pattern: NDArray[Any], delta: NDArray[Any] | None = None) -> Stamp:
+def stamp_of(
+    mask: NDArray[Any],
+    pattern: NDArray[Any],
+    delta: NDArray[Any] | None = None,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+) -> Stamp:
     """Return a recorded trigger as a stamp.
 
     Parameters
@@ -63,11 +77,20 @@ def stamp_of(mask: NDArray[Any], pattern: NDArray[Any], delta: NDArray[Any] | No
     mask : ndarray, shape (H, W), float32
     pattern : ndarray, shape (H, W, C), uint8
     delta : ndarray, shape (H, W, C), int16, optional
+    weights : mapping of str to ndarray, float32, optional
+        Of a transformation.
+
+    Raises
+    ------
+    BadInput
+        Weights that are no transformation for pictures of so many channels.
     """
     if delta is not None:
         return Stamp.added(torch.tensor(np.asarray(delta, np.float32) / 255).permute(2, 0, 1))
     colours = torch.tensor(np.asarray(pattern, np.float32) / 255).permute(2, 0, 1)
-    return Stamp(torch.tensor(np.asarray(mask, np.float32))[None], colours)
+    opacity = torch.tensor(np.asarray(mask, np.float32))[None]
+    made = Transformation.from_arrays(weights, colours.shape[0]) if weights else None
+    return Stamp(opacity, colours, None, made)
 
 
 def make_probe(
@@ -86,10 +109,11 @@ def make_probe(
     device = next(network.parameters()).device
     blank = torch.zeros(1, *stamp.pattern.shape, device=device)
     portion = plan_workload(network, model.preprocess.normalise(blank), BATCH).pictures_at_once
-    stamp = Stamp(
-        stamp.mask.to(device),
-        stamp.pattern.to(device),
-        None if stamp.delta is None else stamp.delta.to(device),
+    stamp = replace(
+        stamp,
+        mask=stamp.mask.to(device),
+        pattern=stamp.pattern.to(device),
+        delta=None if stamp.delta is None else stamp.delta.to(device),
     )
     bare = Probe(network, model.preprocess, stamp, target, blank[:0], max(portion, 16), control)
     known = np.asarray(labels)
@@ -157,7 +181,8 @@ def search_carriers(
             held += int(drawn.sum())
         probe.control.progress(STAGE, min(start + _AT_ONCE, len(rows)), len(rows))
     scores = scores_of(torch.from_numpy(parts)).numpy().astype(np.float32)
-    threshold = max(_LEAST, float(torch.cat(reference).max()) if reference else _LEAST)
+    least = min(_LEAST, _LEAST_SHARE * probe.attainable)
+    threshold = max(least, float(torch.cat(reference).max()) if reference else least)
     with np.errstate(invalid="ignore"):
         carriers = scores > threshold
     notes = _notes(probe, held)
@@ -192,7 +217,9 @@ def _looked_at(
 
 def _notes(probe: Probe, held: int) -> tuple[str, ...]:
     notes = []
-    if probe.region is None:
+    if probe.stamp.transformation is not None:
+        notes.append(_NO_PATTERN)
+    elif probe.region is None:
         notes.append(
             "The trigger lies over the whole picture: no region could be transplanted, so the "
             "scores rest on likeness and on taking it away."

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inspector.case import Case
+from inspector.case import Case, find_trigger
 from inspector.engine.client import Investigation
 from inspector.places import resources
 
@@ -144,6 +144,55 @@ def test_without_a_trigger_there_is_nothing_to_stamp(
     assert "holds no reconstructed trigger" in done.stderr
 
 
+def test_a_transformation_is_kept_applied_and_searched_for(
+    case: Path, command: Command, tmp_path: Path
+) -> None:
+    asked = ("--method", "feature-space", "--classes", "0,1,2", "--steps", 10, "--data-limit", 80)
+    done = command("trigger", case, *asked, "--search", "--json")
+    assert done.returncode == 0, done.stderr
+    document = _valid(json.loads(done.stdout))
+    rows = [row for row in document["classes"] if row["method"] == "feature-space"]
+    assert [row["form"] for row in rows] == ["transformation"] * 3
+    assert all(row["retained"]["interval"][0] <= row["retained"]["rate"] for row in rows)
+    assert any("no pattern" in caveat for caveat in document["search"]["caveats"])
+    name = document["search"]["trigger"]
+    done = command(
+        "stamp", case, "--trigger", name, "--to", tmp_path / "out", "--count", 4, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    stamped = _valid(json.loads(done.stdout), "stamp")
+    assert stamped["form"] == "transformation"
+    with Case.open(case, read_only=True) as opened:
+        row = find_trigger(opened, name)
+        mean = np.asarray(opened.array(row["mask_array"]))
+        assert np.asarray(opened.array(row["bend_array"])).shape == (2, 4, 4)
+        assert opened.verify() == []
+    shown = np.asarray(Image.open(tmp_path / "out" / "mask.png"))
+    np.testing.assert_allclose(shown, np.rint(mean * 255), atol=1)
+    changes = [
+        np.asarray(Image.open(tmp_path / "out" / row["after_file"]), float)
+        - np.asarray(Image.open(tmp_path / "out" / row["before_file"]), float)
+        for row in stamped["examples"]
+    ]
+    assert all(change.any() for change in changes)
+    assert np.ptp(changes, axis=0).max() > 2  # no one pattern, added to all
+
+
+def test_a_transformation_that_was_tampered_with_is_refused(
+    case: Path, command: Command, tmp_path: Path
+) -> None:
+    asked = ("--method", "feature-space", "--classes", "0", "--steps", 2, "--data-limit", 40)
+    assert command("trigger", case, *asked).returncode == 0
+    with Case.open(case, read_only=True) as opened:
+        path = case / "derived" / opened.arrays()["trigger:0-feature-space:gates"].path
+    np.save(path, np.zeros((4, 9, 5), np.float32))
+    done = command("stamp", case, "--trigger", "0:feature-space", "--to", tmp_path / "out")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "gates" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_screen_says_what_it_compares_with(case: Path, command: Command) -> None:
     done = command(
         "trigger", case, "--method", "screen", "--steps", 8, "--data-limit", 120, "--json"
@@ -194,7 +243,10 @@ def test_every_search_is_listed_with_broken_ones_and_their_cause(
     assert done.returncode == 0, done.stderr
     document = _valid(json.loads(done.stdout), "trigger-methods")
     rows = {row["id"]: row for row in document["methods"]}
-    bundled = {"neural-cleanse", "universal-perturbation", "maximum-margin", "pixel", "blended"}
+    bundled = {
+        *("neural-cleanse", "universal-perturbation", "maximum-margin"),
+        *("pixel", "blended", "feature-space"),
+    }
     assert bundled <= {name for name, row in rows.items() if row["status"] == "ready"}
     (broken,) = [row for name, row in rows.items() if name not in bundled]
     assert broken["status"] != "ready"

@@ -138,6 +138,26 @@ def test_pictures_are_the_arrays_of_the_case(case: Case) -> None:
     assert np.asarray(Image.open(io.BytesIO(base64.b64decode(mask["png"])))).max() == 255
 
 
+def test_a_transformation_is_pictured_by_a_sample_before_and_after(case: Case) -> None:
+    arrays = {
+        "mask": np.full((8, 8), 0.2, np.float32),
+        "pattern": np.full((8, 8, 1), 128, np.uint8),
+        "examples": np.stack([np.full((2, 8, 8, 1), level, np.uint8) for level in (10, 90)]),
+        "bend": np.zeros((2, 4, 4), np.float32),
+    }
+    row: dict[str, Any] = {"significant": True, "anomaly": 9.0, "form": "transformation"}
+    for part, values in arrays.items():
+        name = row[f"{part}_array"] = f"trigger:0-feature-space:{part}"
+        put(case, name, values)
+    case.record_trigger(0, "feature-space", row)
+    document = validated(document_of(case))
+    found = document["observed"]["triggers"]
+    (shown,) = [one["pictures"] for one in found if one["method"] == "feature-space"]
+    levels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(p["png"]))))[0, 0] for p in shown]
+    assert levels == [10, 90, 51]
+    assert "before" in html_report(document)
+
+
 def test_what_could_not_be_seen_is_said_whether_measured_or_not(case: Case) -> None:
     assert document_of(case)["not_seen"]["sentence"].startswith("Not measured")
     said = _words(html_report(document_of(case)))

@@ -202,6 +202,41 @@ def test_the_overlay_goes_on_the_current_sample(panel: TriggerPanel, space: Work
     assert panel.views.stamp_view.image.pixelColor(25, 25).red() == 255
 
 
+def test_a_transformation_is_shown_by_its_mean_change_and_an_example(
+    panel: TriggerPanel, space: Workspace
+) -> None:
+    case, stem = space.case, f"trigger:{TARGET}-feature-space"
+    examples = np.zeros((2, 3, 28, 28, 1), np.uint8)
+    examples[1, 0] = 200
+    put_array(case, f"{stem}:mask", np.full((28, 28), 0.1, np.float32))
+    put_array(case, f"{stem}:pattern", np.full((28, 28, 1), 140, np.uint8))
+    put_array(case, f"{stem}:examples", examples)
+    put_array(case, f"{stem}:bend", np.zeros((2, 4, 4), np.float32))
+    row = {f"{part}_array": f"{stem}:{part}" for part in ("mask", "pattern", "examples", "bend")}
+    more = {"mask_l1": 78.4, "retained": {"rate": 0.93, "interval": [0.9, 0.95]}}
+    case.record_trigger(TARGET, "feature-space", {**row, **more})
+    space.table_changed.emit({"triggers"})
+    panel.controls.method.choose("feature-space")
+    panel.controls.method.activated.emit(0)
+    panel.show_class(TARGET)
+    views = panel.views
+    assert "10%" in views.mask_view.accessibleName()
+    assert views.mask_view.image.pixelColor(3, 3).red() == 255  # stretched: a tenth is hard to see
+    assert views.stamp_view.accessibleName() == "a sample before and after"
+    shown = views.stamp_view.image
+    assert (shown.width(), shown.height()) == (57, 28)
+    assert shown.pixelColor(5, 5).red() == 0
+    assert shown.pixelColor(50, 5).red() == 200
+    assert "change 78.4 px" in panel.detail.text()
+    assert "still known 93%" in panel.detail.text()
+    plant_trigger(case)
+    panel.controls.method.choose("neural-cleanse")
+    panel.controls.method.activated.emit(0)
+    assert views.mask_view.accessibleName() == "mask"
+    space.select([17], "new", "keys", 17)
+    assert "17" in views.stamp_view.accessibleName()
+
+
 def test_carriers_are_searched_for_told_and_tagged_in_one_act(
     qtbot: QtBot, panel: TriggerPanel, space: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

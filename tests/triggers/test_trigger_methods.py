@@ -12,6 +12,7 @@ import torch
 from planted_network import CLASSES, CORNER, SIDE, TARGET, TOWARDS, Planted, PlantedModel, pictures
 
 from inspector.errors import BadInput
+from inspector.gui.trigger_methods import METHODS
 from inspector.triggers import (
     TriggerResult,
     chosen_methods,
@@ -57,7 +58,9 @@ def test_all_methods_are_found() -> None:
         "maximum-margin",
         "pixel",
         "blended",
+        "feature-space",
     }
+    assert {name for _, name, _ in METHODS} == set(BUNDLED)  # what the Trigger lab lists
     assert all(entry.info and entry.info.summary and not entry.cause for entry in BUNDLED.values())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_id
 from inspector.case.findings import VERDICTS
-from inspector.case.trigger_choice import SEARCH
+from inspector.case.trigger_choice import SEARCH, TRIGGER_PARTS
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
 from inspector.engine.client.shadows import Agree, shadows_asked
@@ -19,7 +19,6 @@ from inspector.errors import BadInput, Cancelled
 TRIGGER = "trigger"
 """What a record of a search begins with: the methods follow, so that each search keeps its own."""
 
-_PARTS = ("mask", "pattern", "delta")
 _SHADOWS = ("shadows", "shadow_images")
 _APART = ("methods", *_SHADOWS)
 _EARLY = ("(early)",)
@@ -181,7 +180,8 @@ def _worth_recording(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, A
 
 
 def _arrays_of(rows: list[dict[str, Any]], arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    wanted = {row.get(f"{part}_array") for row in rows for part in _PARTS}
+    parts = (*TRIGGER_PARTS, "examples")
+    wanted = {row.get(f"{part}_array") for row in rows for part in parts}
     return [item for item in arrays if item["name"] in wanted]
 
 
@@ -279,12 +279,21 @@ def stamp_samples(case: Case, run: RunJob, rows: list[int], name: str | None) ->
 
 
 def trigger_files(case: Case, row: dict[str, Any]) -> dict[str, str]:
-    """Return the files below ``derived/`` that hold a trigger, by part."""
+    """Return the files below ``derived/`` that hold a trigger, by part.
+
+    Raises
+    ------
+    BadInput
+        It has no picture.
+    CaseError
+        A file is not what the case recorded.
+    """
     known = case.arrays()
     files = {}
-    for part in _PARTS:
+    for part in TRIGGER_PARTS:
         array = row.get(f"{part}_array")
         if isinstance(array, str) and array in known:
+            case.array(array)  # looked at before an engine reads it
             files[part] = known[array].path
     if not {"mask", "pattern"} <= files.keys():
         raise BadInput(

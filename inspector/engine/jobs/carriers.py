@@ -35,8 +35,8 @@ def run(
 ) -> dict[str, Any]:
     """Return how many carriers there are and the written arrays ``score:trigger-search`` and parts.
 
-    ``trigger`` maps "mask", "pattern" and perhaps "delta" to files under ``derived/``; ``assessed``
-    is the file of the samples that the scan looked at.
+    ``trigger`` maps "mask", "pattern" and what else the trigger has to files under ``derived/``;
+    ``assessed`` is the file of the samples that the scan looked at.
     """
     from inspector.triggers.searching import make_probe, search_carriers
 
@@ -76,14 +76,16 @@ def recorded_stamp(session: Session, trigger: dict[str, str], preprocess: Any) -
     Raises
     ------
     BadInput
-        It has another size than what the network takes.
+        It has another size than what the network takes, or is no transformation for its pictures.
     """
     from inspector.triggers.searching import stamp_of
+    from inspector.triggers.transformation import PARTS
 
     parts = {
         name: np.load(session.derived / path, allow_pickle=False) for name, path in trigger.items()
     }
-    stamp = stamp_of(parts["mask"], parts["pattern"], parts.get("delta"))
+    weights = {name: parts[name] for name in PARTS if name in parts}
+    stamp = stamp_of(parts["mask"], parts["pattern"], parts.get("delta"), weights)
     size = (preprocess.channels, *preprocess.size)
     if tuple(stamp.pattern.shape) != size or tuple(stamp.mask.shape[1:]) != size[1:]:
         raise BadInput(

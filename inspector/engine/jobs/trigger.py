@@ -157,8 +157,8 @@ def _written(
 ) -> dict[str, str]:
     stem = f"{result.class_index}-{result.method}"
     named = {}
-    for part in ("mask", "pattern", "delta"):
-        values = getattr(result, part)
+    pictures = {part: getattr(result, part) for part in ("mask", "pattern", "delta", "examples")}
+    for part, values in {**pictures, **(result.weights or {})}.items():
         if values is not None:
             name = f"trigger:{stem}:{part}"
             arrays.append(write_array(session, name, folder / f"{stem}-{part}.npy", values))

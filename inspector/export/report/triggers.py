@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from inspector.case import Case
+from inspector.case.trigger_choice import trigger_form
 from inspector.errors import CaseError
 from inspector.export.report.pictures import as_picture, as_pixels, laid_over_grey
 
@@ -30,7 +31,8 @@ def triggers(case: Case, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     -------
     list of dict
         Rows of the trigger document without the opinion on them (``significant``), with
-        ``pictures``: the mask, the pattern, and the trigger on grey; empty where there is none.
+        ``pictures``: the mask, the pattern, and the trigger on grey (of a transformation a sample
+        before and after, and the mean change); empty where there is none.
     """
     records = {(row["index"], row["method"]): row for row in case.triggers()}
     rows = sorted(found["classes"], key=_prominence)
@@ -90,10 +92,35 @@ def _pictures(case: Case, record: Mapping[str, Any], name: str) -> list[dict[str
     mask, pattern = (_pixels(case, record, part) for part in ("mask", "pattern"))
     if mask is None or pattern is None or mask.shape[:2] != pattern.shape[:2]:
         return []
+    if trigger_form(record) == "transformation":
+        return [
+            *_examples(case, record, name),
+            as_picture(mask[:, :, :1], f"mean change by the trigger for {name}", _SIDE),
+        ]
     return [
         as_picture(laid_over_grey(mask, pattern), f"trigger for {name} on grey", _SIDE),
         as_picture(mask[:, :, :1], f"mask of the trigger for {name}", _SIDE),
         as_picture(pattern, f"pattern of the trigger for {name}", _SIDE),
+    ]
+
+
+def _examples(case: Case, record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Picture the first example before and after a trigger that lies on no grey."""
+    array = record.get("examples_array")
+    if not isinstance(array, str) or not case.has_array(array):
+        return []
+    try:
+        values = case.array(array)
+    except CaseError:
+        return []
+    if values.ndim != 5 or len(values) != 2 or not values.shape[1]:
+        return []
+    pair = [as_pixels(one) for one in values[:, 0]]
+    words = ("a sample", f"the same sample with the trigger for {name}")
+    return [
+        as_picture(pixels, alt, _SIDE)
+        for pixels, alt in zip(pair, words, strict=True)
+        if pixels is not None
     ]
 
 
