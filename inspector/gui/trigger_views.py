@@ -94,9 +94,9 @@ class TriggerViews(QSplitter):
             if trigger.examples is not None:
                 mixed = beside(trigger.examples[0, 0], trigger.examples[1, 0])
             largest = 0.0 if mask is None else mask.max(initial=0) / 255
-            self.mask_view.set_caption(f"mean change, up to {largest:.0%}")
+            self.mask_view.set_caption(f"change ≤ {largest:.0%}")
             self.pattern_view.set_caption("on grey")
-            self.stamp_view.set_caption("a sample before and after")
+            self.stamp_view.set_caption("before · after")
             mask = None if mask is None else stretched(mask)
         else:
             self.mask_view.set_caption("mask")

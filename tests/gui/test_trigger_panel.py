@@ -222,7 +222,7 @@ def test_a_transformation_is_shown_by_its_mean_change_and_an_example(
     views = panel.views
     assert "10%" in views.mask_view.accessibleName()
     assert views.mask_view.image.pixelColor(3, 3).red() == 255  # stretched: a tenth is hard to see
-    assert views.stamp_view.accessibleName() == "a sample before and after"
+    assert views.stamp_view.accessibleName() == "before · after"
     shown = views.stamp_view.image
     assert (shown.width(), shown.height()) == (57, 28)
     assert shown.pixelColor(5, 5).red() == 0
