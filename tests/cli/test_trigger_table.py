@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inspector.cli.trigger import _print
+from inspector.cli.trigger_table import print_triggers
 
 HEADINGS = ("class", "mask L1", "success", "anomaly", "p-value", "moved", "shuffled", "noise ±8",
             "others")  # fmt: skip
@@ -35,7 +35,7 @@ def printed(
     capsys: pytest.CaptureFixture[str],
 ) -> list[str]:
     monkeypatch.setenv("COLUMNS", "80")
-    _print({"classes": rows, "verdict": "none"}, "")
+    print_triggers({"classes": rows, "verdict": "none"}, "")
     return capsys.readouterr().out.splitlines()
 
 
@@ -73,3 +73,15 @@ def test_what_was_stopped_is_marked_and_empty_columns_are_left_out(
     assert lines[3].startswith("* stopped early")
     assert lines[4].startswith("blended, significant from")
     assert lines[5].split() == ["class", "anomaly", "p-value"]
+
+
+def test_beside_shadow_networks_the_last_columns_give_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = {"deviation": 1.234, "family_p_value": 0.05, "threshold": 0.6}
+    lines = printed([row("aeroplane", shadows=beside)], monkeypatch, capsys)
+    assert "0.60 beside shadow networks" in lines[0]
+    assert all(heading in lines[1] for heading in ("anomaly", "deviation", "p beside"))
+    assert "others" not in lines[1]
+    assert "…" not in lines[1]
+    assert "1.23" in lines[2]
