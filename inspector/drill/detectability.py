@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SELECTION = 0.1
-"""False discovery rate that samples are selected at."""
+from inspector.detectors.calibration import SELECTION
 
 FOUND_VERDICTS = ("medium", "high")
 """What makes an analyst look at a class."""

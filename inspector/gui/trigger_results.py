@@ -145,28 +145,30 @@ def _is_bound(row: Mapping[str, Any]) -> bool:
 
 
 def _delta(case: Case, row: Mapping[str, Any]) -> NDArray[np.int16] | None:
-    array = row.get("delta_array")
-    if not isinstance(array, str) or not case.has_array(array):
-        return None
-    try:
-        values = np.asarray(case.array(array))
-    except CaseError:
+    values = _array(case, row.get("delta_array"))
+    if values is None:
         return None
     good = values.dtype == np.int16 and values.ndim == 3 and values.shape[2] in (1, 3)
     return values if good and max(values.shape[:2]) <= MAX_SIDE else None
 
 
 def _examples(case: Case, row: Mapping[str, Any]) -> NDArray[np.uint8] | None:
-    array = row.get("examples_array")
-    if not isinstance(array, str) or not case.has_array(array):
-        return None
-    try:
-        values = np.asarray(case.array(array))
-    except CaseError:
+    values = _array(case, row.get("examples_array"))
+    if values is None:
         return None
     good = values.dtype == np.uint8 and values.ndim == 5 and values.shape[4] in (1, 3)
     good = good and values.shape[0] == 2 and values.shape[1] > 0
     return values if good and 0 < max(values.shape[2:4]) <= MAX_SIDE else None
+
+
+def _array(case: Case, name: object) -> NDArray[Any] | None:
+    """Return an array that a row names, None where there is none or it is not what it was."""
+    if not isinstance(name, str) or not case.has_array(name):
+        return None
+    try:
+        return np.asarray(case.array(name))
+    except CaseError:
+        return None
 
 
 def _retained(row: Mapping[str, Any]) -> float:

@@ -22,24 +22,8 @@ from detection_summary import Row, summarise
 from numpy.typing import NDArray
 
 from inspector.detectors import Entry, Outcome, discover, run_detectors
-
-LEVEL = 0.1
-
-
-def area(scores: NDArray[Any], truth: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve; what was not assessed ranks last, ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.nan_to_num(scores.astype(np.float64), nan=-np.inf))
-    positive = int(truth.sum())
-    within = ranks[truth].sum() - positive * (positive + 1) / 2
-    return float(within / (positive * (len(truth) - positive)))
-
-
-def found_at(scores: NDArray[Any], truth: NDArray[np.bool_], rate: float = 0.01) -> float:
-    """Return the true-positive rate at a false-positive rate."""
-    values = np.nan_to_num(scores.astype(np.float64), nan=-np.inf)
-    return float((values[truth] > np.quantile(values[~truth], 1 - rate)).mean())
+from inspector.detectors.calibration import SELECTION
+from inspector.drill.detectability import auroc, found_at
 
 
 def toolbox_clusters(bed: dict[str, Any]) -> NDArray[np.float64]:
@@ -117,7 +101,7 @@ def measured(
     poisoned = np.unique(labels[truth])
     high = [row["index"] for row in tested.classes if row["verdict"] == "high"]
     right = sum(index in poisoned for index in high)
-    chosen = np.nan_to_num(tested.q_value, nan=2.0) <= LEVEL
+    chosen = np.nan_to_num(tested.q_value, nan=2.0) <= SELECTION
     open_poison = truth & ~np.isnan(tested.q_value)
     return Row(
         name=name,
@@ -165,10 +149,10 @@ def main() -> None:
         seconds = time.process_time() - begun
         areas: dict[str, float] = {}
         if truth.any():
-            areas["ours"] = area(ours.combined, truth)
+            areas["ours"] = auroc(ours.combined, truth)
             for name, found_by in run(bed, entries).findings.items():
-                areas[name] = area(standardised(found_by["scores"], labels), truth)
-            areas["ART-AC"] = area(toolbox_clusters(bed), truth)
+                areas[name] = auroc(standardised(found_by["scores"], labels), truth)
+            areas["ART-AC"] = auroc(toolbox_clusters(bed), truth)
         tested = run(bed, by_default, draw_verified(labels, truth, bed["wrong"], asked.verified, 1))
         row = measured(file.stem, bed, ours, tested, areas)
         rows.append(row)
