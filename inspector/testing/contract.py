@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from inspector.testing.contexts import context_of, planted_signals
 
 CANCEL_SECONDS = 0.5
 """How long a detector may go on after a cancel."""
+
+_TRIES = 3
 
 _CLASSES = 4
 
@@ -221,23 +224,32 @@ def _repeatable(make: Callable[[], Detector]) -> None:
 
 def _cancelled(make: Callable[[], Detector]) -> None:
     signals, _ = planted_signals(n=4000, classes=_CLASSES)
-    asked = [time.perf_counter()]
-    longest = 0.0
-
-    def note() -> None:
-        nonlocal longest
-        now = time.perf_counter()
-        longest = max(longest, now - asked[-1])
-        asked.append(now)
-
-    for _ in _start(make, context_of(signals, _CLASSES, cancelled=note)):
-        note()
-    note()
+    # Other programs take processor time too: a detector is slow when it is so every time.
+    longest = math.inf
+    for _ in range(_TRIES):
+        longest = min(longest, _longest_silence(make, signals))
+        if longest <= CANCEL_SECONDS:
+            break
     _require(
         longest <= CANCEL_SECONDS,
         f"it computed for {longest:.1f} s without a yield or ctx.check_cancelled()",
     )
     _stops(make, signals)
+
+
+def _longest_silence(make: Callable[[], Detector], signals: Signals) -> float:
+    """Return the most seconds between two points where a run can be cancelled."""
+    asked, longest = time.perf_counter(), 0.0
+
+    def note() -> None:
+        nonlocal asked, longest
+        now = time.perf_counter()
+        longest, asked = max(longest, now - asked), now
+
+    for _ in _start(make, context_of(signals, _CLASSES, cancelled=note)):
+        note()
+    note()
+    return longest
 
 
 def _stops(make: Callable[[], Detector], signals: Signals) -> None:
