@@ -175,7 +175,9 @@ def test_the_trigger_is_reconstructed_for_the_target_class(
 ) -> None:
     found = document(command("trigger", case, "--json"))
     jsonschema.validate(found, _schema("trigger"))
-    smallest = min(found["classes"], key=lambda row: row["mask_l1"])
+    masks = [row for row in found["classes"] if row["method"] == "neural-cleanse"]
+    assert len(masks) == 10
+    smallest = min(masks, key=lambda row: row["mask_l1"])  # Screens beside it find no masks.
     with (demo / "truth.csv").open(newline="") as file:
         targets = {row["label"] for row in csv.DictReader(file) if row["poisoned"] == "1"}
     assert {smallest["name"]} == targets
