@@ -26,6 +26,17 @@ class Adam:
         self._values, self._rate, self._steps = values, rate, 0
         self._mean, self._square = torch.zeros_like(values), torch.zeros_like(values)
 
+    @property
+    def moments(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Running means of the slopes and of their squares."""
+        return self._mean, self._square
+
+    def resume(self, steps: int, mean: torch.Tensor, square: torch.Tensor) -> None:
+        """Go on as after so many steps that left these moments."""
+        self._steps = steps
+        self._mean.copy_(mean)
+        self._square.copy_(square)
+
     def step(self, slope: torch.Tensor) -> None:
         """Go one step down a slope of the shape of the values."""
         self._steps += 1

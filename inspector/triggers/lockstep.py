@@ -12,6 +12,7 @@ from inspector.triggers.descent import Adam
 from inspector.triggers.forms import Form
 from inspector.triggers.penalty import Penalty, Settings
 from inspector.triggers.preview import Preview, Standing
+from inspector.triggers.running import Running
 from inspector.triggers.search import Search
 from inspector.triggers.stamp import Stamp
 
@@ -25,11 +26,14 @@ class ClassState:
     kept : Stamp or None
         The trigger to keep: the smallest one that works, or the most successful one while none
         works.
+    best : list of Tensor
+        The free numbers that stand for it.
     """
 
     target: int
     penalty: Penalty
     kept: Stamp | None = None
+    best: list[torch.Tensor] = field(default_factory=list)
     best_success: float = -1.0
     stuck: bool = False
     steps: int = 0
@@ -90,6 +94,48 @@ class Lockstep:
         self._shuffle = torch.Generator().manual_seed(search.seed)
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
         self._clear_round()
+
+    def running(self) -> dict[int, Running]:
+        """Return where the running classes stand, by class; call it at the end of a round."""
+        thetas = self._form.thetas
+        parts = [thetas, *zip(*(descent.moments for descent in self._descents))]
+        found = {}
+        for row, state in enumerate(self.states):
+            if state.running:
+                own = [[part[row] for part in of] for of in parts]
+                own.append(state.best or [torch.zeros_like(theta[row]) for theta in thetas])
+                flat = torch.stack([torch.cat([part.flatten() for part in of]) for of in own])
+                found[state.target] = Running(
+                    state.steps,
+                    flat.cpu().numpy(),
+                    state.kept is not None,
+                    state.best_success,
+                    state.penalty.told(),
+                    tuple(state.history),
+                )
+        return found
+
+    def resume(self, standing: list[Running]) -> None:
+        """Go on where the classes stood, in their order; all after the same number of steps."""
+        steps, thetas = standing[0].steps, self._form.thetas
+        numbers = torch.stack([torch.from_numpy(one.numbers) for one in standing], dim=1)
+        parts = numbers.to(self._targets.device).split([theta[0].numel() for theta in thetas], -1)
+        best = []
+        for theta, descent, part in zip(thetas, self._descents, parts):
+            free, mean, square, kept = (some.reshape(theta.shape) for some in part)
+            theta.copy_(free)
+            descent.resume(steps, mean, square)
+            best.append(kept)
+        for row, (state, one) in enumerate(zip(self.states, standing)):
+            state.penalty = Penalty.resumed(self._settings, one.penalty)
+            state.steps, state.best_success = steps, one.best_success
+            state.history = list(one.history)
+            if one.works:
+                state.best = [kept[row].clone() for kept in best]
+                values = self._form.values(*(kept[None] for kept in state.best))
+                state.kept = self._form.trigger(*(value[0] for value in values))
+        for _ in range(steps):
+            self._next_batch()  # The batches to come are those that would have come.
 
     def step(self, preview: Preview, number: int, total: int) -> None:
         """Advance every running class by one batch."""
@@ -180,6 +226,7 @@ class Lockstep:
             smallest = state.penalty.update(success, size)
             if smallest or (not found_before and success > state.best_success):
                 state.kept = self._form.trigger(*(value[row].clone() for value in values))
+                state.best = [theta[row].clone() for theta in self._form.thetas]
                 state.best_success = success
         self._clear_round()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,27 @@ class Penalty:
         self.finished = False
         self._good = self._bad = self._idle = 0
         self._raised = self._lowered = False
+
+    def told(self) -> dict[str, Any]:
+        """Return where it stands, for `resumed`, as JSON-able values (infinity as such)."""
+        return {name: value for name, value in vars(self).items() if name != "settings"}
+
+    @classmethod
+    def resumed(cls, settings: Settings, told: Mapping[str, Any]) -> Penalty:
+        """Return one that stands where another did.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Something is missing, or is no number that a penalty could hold.
+        """
+        penalty = cls(settings)
+        for name, value in penalty.told().items():
+            given = type(value)(told[name])
+            if math.isnan(given) or given < 0:
+                raise ValueError(name)
+            setattr(penalty, name, given)
+        return penalty
 
     def update(self, success: float, mask_l1: float) -> bool:
         """Take in one round; tell whether its mask is the smallest that worked so far."""

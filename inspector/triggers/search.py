@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -58,6 +59,8 @@ class Search:
         Share of pictures to which the network gives no finite logits.
     quick : bool
         A first look: a screen takes fewer steps, and success is measured on fewer pictures.
+    folder : Path or None
+        Where a search keeps how far it is, so that it can go on from there; None for nowhere.
     """
 
     network: nn.Module
@@ -72,6 +75,7 @@ class Search:
     temperature: float = 1.0
     overflowing: float = 0.0
     quick: bool = False
+    folder: Path | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from inspector.triggers.measuring import NO_SLOPE, as_history, conclude, none_to
 from inspector.triggers.penalty import Settings
 from inspector.triggers.preview import Preview
 from inspector.triggers.result import TriggerResult
+from inspector.triggers.running import Keeper, Running, kept_running
 from inspector.triggers.search import Search
 
 STEPS = 200
@@ -35,16 +36,20 @@ def smallest_triggers(
     -------
     iterator of TriggerResult
         Each class as soon as its search is through. When the search ends early, of the classes that
-        are left those whose trigger works so far, marked as stopped early.
+        are left those whose trigger works so far, marked as stopped early. With a folder it goes on
+        with classes where an earlier search was left, and leaves where it was itself.
     """
     control, steps, wanted = search.control, search.steps or STEPS, search.classes
     preview = Preview(control)
     workload = search.workload(settings.batch)
     made, total = 0, len(wanted) * steps
-    for start in range(0, len(wanted), workload.classes_together):
+    keeper = Keeper(search.folder, method, control)
+    stood = _stood(search, method, make_form, settings)
+    if stood:
+        control.log(f"{len(stood)} of {len(wanted)} classes go on where they were stopped.")
+    for group, begun in _groups(wanted, stood, workload.classes_together):
         if control.ends_early():
             return
-        group = wanted[start : start + workload.classes_together]
         pictures = search.pictures
         searched = [c for c in group if len(pictures.turnable(pictures.search, c))]
         for target in group:
@@ -53,30 +58,65 @@ def smallest_triggers(
                 yield none_to_turn(search, target, method)
         form = make_form(len(searched), search.shape, search.device)
         lockstep = Lockstep(search, searched, form, settings, workload.pictures_at_once)
+        if begun:
+            lockstep.resume([stood[target] for target in searched])
+            made += begun * len(searched)
         waiting = list(lockstep.states)
-        for number in range(1, steps + 1):
-            running = sum(state.running for state in lockstep.states)
-            if not running or control.ends_early():
-                break
-            lockstep.step(preview, number, steps)
-            made += running
-            through = [s for s in waiting if not s.running]
-            # Steps that nobody will make count neither as made nor as left: the time left holds.
-            total -= len(through) * (steps - number)
-            for state in through:
-                waiting.remove(state)
-                yield _concluded(search, method, state)
-            if number % settings.round_steps == 0:
-                preview.tell([s.standing() for s in lockstep.states], final=bool(through))
-            text = f"step {number} of {steps}, {running} of {len(group)} classes searching"
-            control.progress("triggers", made, total, text)
-        for state in waiting:
-            if not control.ends_early() or state.steps == steps:
-                yield _concluded(search, method, state)
-            elif state.works:
-                yield _concluded(search, method, state, stopped_early=True)
+        try:
+            for number in range(begun + 1, steps + 1):
+                running = sum(state.running for state in lockstep.states)
+                if not running or control.ends_early():
+                    break
+                lockstep.step(preview, number, steps)
+                made += running
+                through = [s for s in waiting if not s.running]
+                # Steps that nobody will make count neither as made nor as left: the time left holds.
+                total -= len(through) * (steps - number)
+                for state in through:
+                    waiting.remove(state)
+                    yield _concluded(search, method, state)
+                    keeper.through(state.target)
+                if number % settings.round_steps == 0:
+                    keeper.note(lockstep.running)
+                    preview.tell([s.standing() for s in lockstep.states], final=bool(through))
+                text = f"step {number} of {steps}, {running} of {len(group)} classes searching"
+                control.progress("triggers", made, total, text)
+            for state in waiting:
+                if not control.ends_early() or state.steps == steps:
+                    yield _concluded(search, method, state)
+                    keeper.through(state.target)
+                elif state.works:
+                    yield _concluded(search, method, state, stopped_early=True)
+        finally:
+            keeper.write()
     if not control.ends_early():
         control.progress("triggers", total, total)
+
+
+def _stood(
+    search: Search, method: str, make_form: MakeForm, settings: Settings
+) -> dict[int, Running]:
+    """Return where an earlier search was stopped in the middle of classes."""
+    if search.folder is None:
+        return {}
+    free = make_form(1, search.shape, search.device).thetas
+    count = sum(theta.numel() for theta in free)
+    stood = {
+        target: kept_running(search.folder, target, method, count, settings)
+        for target in search.classes
+    }
+    return {target: running for target, running in stood.items() if running is not None}
+
+
+def _groups(
+    wanted: Sequence[int], stood: Mapping[int, Running], together: int
+) -> Iterator[tuple[Sequence[int], int]]:
+    """Part the classes into groups that go on together, each with the steps that it has made."""
+    made = {target: stood[target].steps if target in stood else 0 for target in wanted}
+    for steps in sorted(set(made.values()), reverse=True):
+        alike = [target for target in wanted if made[target] == steps]
+        for start in range(0, len(alike), together):
+            yield alike[start : start + together], steps
 
 
 def _concluded(

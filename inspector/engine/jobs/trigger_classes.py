@@ -114,10 +114,12 @@ def search_classes(
 def forget_classes(folder: Path, results: Sequence[TriggerResult]) -> None:
     """Delete what is kept of these results: asked once more, the search is made once more."""
     from inspector.triggers.kept import forget_result
+    from inspector.triggers.running import forget_running
 
     for place in (folder, *folder.rglob(f"{_SOURCE}*"), folder / _RUNG):
         for result in results:
             forget_result(place, result.class_index, result.method)
+            forget_running(place, result.class_index, result.method)
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def _source_of(result: TriggerResult) -> int | None:
 def _searched(entry: MethodEntry, search: Search, folder: Path) -> list[TriggerResult]:
     """Return results in the order of the classes; those that are there already are not searched."""
     from inspector.triggers.kept import keep_result, kept_result
+    from inspector.triggers.running import forget_running
 
     found: dict[int, TriggerResult] = {}
     for index in search.classes:
@@ -193,10 +196,11 @@ def _searched(entry: MethodEntry, search: Search, folder: Path) -> list[TriggerR
         search.control.log(f"{kept} searched before.")
     missing = tuple(index for index in search.classes if index not in found)
     if missing and not search.control.ends_early():
-        for result in run_method(entry, replace(search, classes=missing)):
+        for result in run_method(entry, replace(search, classes=missing, folder=folder)):
             found[result.class_index] = result
             if not result.stopped_early:
                 keep_result(folder, result)
+                forget_running(folder, result.class_index, result.method)
     lacking = [index for index in search.classes if index not in found]
     if lacking and not search.control.ends_early():
         raise InspectorError(
