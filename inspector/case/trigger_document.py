@@ -14,7 +14,7 @@ from inspector.case.document_parts import class_name, clean, listed, plural, wor
 from inspector.case.folder import Case
 from inspector.case.trigger_choice import SEARCH
 
-_SHADOWS = ("count", "accuracy", "train", "left_out", "role", "architecture", "why")
+_SHADOWS = ("count", "accuracy", "train", "left_out", "role", "architecture", "why", "p_value")
 
 _TRIGGER_MORE = (
     "form",
@@ -150,7 +150,7 @@ def shadows_sentence(shadows: Mapping[str, Any]) -> str:
         f"{shadows['count']} shadow networks ({shadows['architecture']}{between}) were trained on "
         f"{source} and searched alike. Deviation: how much smaller the trigger of a class is than in "
         "them, as a difference of logarithms; p-value: how many of them have a class that deviates as "
-        "much, the one at hand counted."
+        "much in any method, the one at hand counted."
     )
 
 

@@ -72,7 +72,7 @@ def anomaly_index(mask_l1: ArrayLike) -> Anomaly:
     return standing(np.array([size_look(float(size)) for size in sizes.ravel()]), SIZE_NOISE)
 
 
-def standing(looks: ArrayLike, noise: ArrayLike = 0.0) -> Anomaly:
+def standing(looks: ArrayLike, noise: ArrayLike = 0.0, families: int = 1) -> Anomaly:
     """Tell which class stands out among those of one network.
 
     Parameters
@@ -84,6 +84,9 @@ def standing(looks: ArrayLike, noise: ArrayLike = 0.0) -> Anomaly:
         most, and all of them together raise false alarms no more often than one would.
     noise : array_like, shape (L,)
         Standard error with which the looks were measured: the spread cannot be smaller.
+    families : int
+        How many such comparisons are made of one network: threshold and p-values are for all together
+        (Bonferroni).
 
     Returns
     -------
@@ -94,12 +97,14 @@ def standing(looks: ArrayLike, noise: ArrayLike = 0.0) -> Anomaly:
     floors = np.broadcast_to(np.asarray(noise, np.float64), values.shape[1:])
     searched = ~np.isnan(values).any(axis=1)
     index, p_value = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    count, chances = int(searched.sum()), values.shape[1]
+    count, chances = int(searched.sum()), values.shape[1] * families
     if count < FEWEST_CLASSES:
         return Anomaly(index, float("inf"), p_value)
     null = null_maxima(count)
-    threshold = float(np.quantile(null, 1 - FALSE_ALARMS / chances))
-    each = np.stack([_deviations(values[searched, at], floors[at]) for at in range(chances)], 1)
+    # One plus the draws that reach it may be at most the level's share of all.
+    passed = int(FALSE_ALARMS / chances * (1 + len(null)) + 1e-9) - 1
+    threshold = float(np.nextafter(null[-1 - passed], np.inf)) if passed >= 0 else float("inf")
+    each = np.stack([_deviations(values[searched, at], floors[at]) for at in range(values.shape[1])], 1)
     if np.isnan(each).all():
         return Anomaly(index, threshold, p_value)
     index[searched] = np.nanmax(each, axis=1)

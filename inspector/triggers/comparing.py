@@ -10,13 +10,16 @@ from inspector.triggers.anomaly import SIZE_NOISE, Anomaly, standing
 from inspector.triggers.result import TriggerResult
 
 
-def compare(results: Sequence[TriggerResult]) -> tuple[Anomaly, int]:
+def compare(results: Sequence[TriggerResult], methods: int = 1) -> tuple[Anomaly, int]:
     """Tell how far each class stands out among those that one method searched.
 
     Parameters
     ----------
     results : sequence of TriggerResult
         Of one method, one per class.
+    methods : int
+        How many methods are compared side by side: all together then raise false alarms no more often
+        than one would.
 
     Returns
     -------
@@ -34,4 +37,4 @@ def compare(results: Sequence[TriggerResult]) -> tuple[Anomaly, int]:
             table[at] = result.compared
         if len(result.noise) == looks:
             noise = np.asarray(result.noise)
-    return standing(table, noise), int((~np.isnan(table).any(axis=1)).sum())
+    return standing(table, noise, methods), int((~np.isnan(table).any(axis=1)).sum())

@@ -17,6 +17,9 @@ from inspector.triggers.screening import SCREENS
 LEAST_SUCCESS = 0.8
 """Lower end of the success interval that a significant trigger needs: fewer is no backdoor."""
 
+BEYOND = 0.01
+"""Largest p-value beside shadow networks for "high"; it needs 99 of them."""
+
 CLEAR = 0.01
 """Largest p-value for "medium". Above it a trigger may be an easy class: bags, in networks trained on
 Fashion-MNIST, have come out at 0.02 with no backdoor to them."""
@@ -27,8 +30,8 @@ NEVER_CLEAN = (
     "but feature-space, and source-specific ones most."
 )
 _SEVERAL = (
-    "Each method keeps its own rate of false alarms; among several methods together one is more "
-    "likely."
+    "Thresholds and p-values are for all {} methods of this search together; a class that stands out "
+    "only after many searches of one network still does so more easily by chance."
 )
 _CALIBRATION = (
     f"The threshold keeps false alarms at {FALSE_ALARMS:.0%} of clean networks if the log sizes of "
@@ -81,23 +84,28 @@ def trigger_document(
 def _compared(
     results: Sequence[TriggerResult], calibrations: Mapping[str, Calibration]
 ) -> Iterator[tuple[TriggerResult, dict[str, Any]]]:
-    for method in dict.fromkeys(result.method for result in results):
-        same = [result for result in results if result.method == method]
-        anomaly, compared = compare(same)
+    by_method = {
+        method: [result for result in results if result.method == method]
+        for method in dict.fromkeys(result.method for result in results)
+    }
+    methods = sum(compare(same)[1] >= FEWEST_CLASSES for same in by_method.values())
+    for method, same in by_method.items():
+        anomaly, compared = compare(same, max(methods, 1))
         beside = calibrations.get(method)
         for at, result in enumerate(same):
             p_value = float(anomaly.p_value[at])
-            decisive, clear = p_value, p_value <= CLEAR
+            decisive, medium, high = p_value, CLEAR, 0.0
             if beside is not None and beside.conclusive:
                 # What is natural to a class is so in the shadows, too: nothing else can be meant.
-                decisive, clear = float(beside.family_p_value[at]), True
+                decisive, medium, high = float(beside.family_p_value[at]), FALSE_ALARMS, BEYOND
             significant = bool(_works(result) and decisive <= FALSE_ALARMS)
+            sure: Verdict = "high" if decisive <= high else "medium"
             row = {
                 "anomaly": finite(float(anomaly.index[at])),
                 "threshold": finite(anomaly.threshold),
                 "p_value": finite(p_value),
                 "significant": significant,
-                "verdict": _verdict(result, significant, clear),
+                "verdict": _verdict(result, significant, sure if decisive <= medium else "low"),
                 "compared": compared,
             }
             yield result, row if beside is None else {**row, "shadows": _beside(beside, at)}
@@ -110,6 +118,7 @@ def _beside(calibration: Calibration, at: int) -> dict[str, Any]:
         "threshold": finite(calibration.threshold),
         "p_value": finite(float(calibration.p_value[at])),
         "family_p_value": finite(float(calibration.family_p_value[at])),
+        "others": [finite(float(value)) for value in calibration.others[:, at]],
     }
 
 
@@ -120,23 +129,25 @@ def _works(result: TriggerResult) -> bool:
     return result.reached and result.success_interval[0] >= LEAST_SUCCESS
 
 
-def _verdict(result: TriggerResult, significant: bool, clear: bool) -> Verdict:
+def _verdict(result: TriggerResult, significant: bool, sure: Verdict) -> Verdict:
     if not significant:
         return "none"
-    return "medium" if clear and result.status == "done" else "low"
+    return sure if result.status == "done" else "low"
 
 
-def _shadowed(method: str, calibration: Calibration) -> str:
+def _shadowed(calibrations: Mapping[str, Calibration]) -> str:
     """Say what the shadows are good for."""
-    if not calibration.conclusive:
+    count = min(beside.shadows for beside in calibrations.values())
+    if count < FEWEST_SHADOWS:
         return (
-            f"{calibration.shadows} shadow networks cannot make a class of {method} significant; "
-            f"{FEWEST_SHADOWS} can."
+            f"{count} shadow networks cannot make a class significant; {FEWEST_SHADOWS} can. The "
+            "verdict does not rest on them."
         )
     return (
-        f"{method} is judged beside {calibration.shadows} shadow networks: a class is significant that "
-        f"deviates more than any class does in all but {FALSE_ALARMS:.0%} of them. That holds if the "
-        "network was trained as they were, on such data; another recipe can set classes apart as well."
+        f"Judged beside {count} shadow networks, all methods together ({', '.join(calibrations)}): a "
+        "class is significant that deviates more than any class does, in any of these methods, in all "
+        f"but {FALSE_ALARMS:.0%} of them. That holds if the network was trained as they were, on such "
+        "data; another recipe can set classes apart as well."
     )
 
 
@@ -176,10 +187,11 @@ def _caveats(
         conclusive = [name for name, beside in calibrations.items() if beside.conclusive]
         if set(methods) - set(conclusive) - set(SCREENS):
             caveats.append(_CALIBRATION)
-        caveats += [_shadowed(*pair) for pair in calibrations.items()]
+        if calibrations:
+            caveats.append(_shadowed(calibrations))
         caveats.append(_NATURAL)
     if len(methods) > 1:
-        caveats.append(_SEVERAL)
+        caveats.append(_SEVERAL.format(len(methods)))
     skipped = [
         str(result.class_index)
         for result in results

@@ -6,11 +6,13 @@ no trigger: for each class the largest lead of its logit over all others, climbe
 pictures. A backdoor has taught the network to overrule everything else.
 
 The p-value of the paper (a gamma law fitted to the other maxima) accuses 14 to 36 of 100 clean
-networks with 10 classes at a nominal 5. Here classes are compared as everywhere else (`standing`).
+networks with 10 classes at a nominal 5. Here classes are compared as everywhere else (`standing`), by
+the logarithms of their margins: raw ones spread to the upper side with no backdoor.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,6 +30,9 @@ METHOD = "maximum-margin"
 STEPS, QUICK_STEPS = 100, 50
 _STARTS = 6
 _RATE = 0.1
+_LEAST = 1e-3
+"""Margin, in logits, that smaller ones count as."""
+
 _RISE = 1e-4
 """Least gain of a climb, as a share of where it began: a few times the rounding of float32."""
 
@@ -43,6 +48,7 @@ class MaximumMargin:
         summary="How sure of each class the network can be made; no trigger, no pictures needed.",
         version="1.0",
         reference="Wang et al. 2024, IEEE S&P (MM-BD)",
+        pictures=STEPS * _STARTS,
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
@@ -57,7 +63,7 @@ class MaximumMargin:
                 target,
                 METHOD,
                 (_NOTE,) if risen else (NO_SLOPE,),
-                looks=(best if risen else float("nan"),),
+                looks=(math.log(max(best, _LEAST)) if risen else math.nan,),
                 steps=_steps_of(search),
                 history=as_history(courses[at]),
                 details={"margin": round(best * search.temperature, 4) if risen else None},

@@ -42,6 +42,9 @@ class MethodInfo:
     rung : int
         Steps after which the classes of a search can be compared though none is through; 0 when
         there is no such point. See `screening`.
+    pictures : int
+        About how many pictures it looks at for a class when it is left to choose, to tell beforehand
+        how long it takes; 0: as many as a search of 200 steps.
     """
 
     id: str
@@ -50,6 +53,7 @@ class MethodInfo:
     version: str
     reference: str = ""
     rung: int = 0
+    pictures: int = 0
 
 
 @runtime_checkable

@@ -4,7 +4,8 @@ Moosavi-Dezfooli, Fawzi, Fawzi, Frossard: Universal Adversarial Perturbations, C
 towards a class and bounded in every pixel. To every class leads some noise; to the target of a
 backdoor, above all a blended one, leads one that works far better at the same budget. All classes and
 budgets share each pass, and the whole costs a fraction of a search for the smallest trigger: it is
-the screen that says where to search.
+the screen that says where to search. Classes are compared by the log odds of success, the mean of all
+budgets: one comparison, where the best of four would be four chances of a false alarm.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class UniversalPerturbation:
         summary="One faint noise per class at four budgets: cheap, and it catches blends.",
         version="1.0",
         reference="Moosavi-Dezfooli et al. 2017, CVPR",
+        pictures=STEPS * _BATCH * len(BUDGETS),
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
@@ -73,9 +75,9 @@ class UniversalPerturbation:
         # A perturbation that never left zero met no slope to follow.
         moved = [target for at, target in enumerate(searched) if bool(deltas[at].any())]
         rates = {target: _rates(search, deltas[searched.index(target)], target) for target in moved}
-        looks = {target: tuple(_logit(*pair) for pair in pairs) for target, pairs in rates.items()}
+        odds = {target: tuple(_logit(*pair) for pair in pairs) for target, pairs in rates.items()}
         noise = _noise(list(rates.values()))
-        chosen = _most_telling(looks, noise)
+        chosen = _most_telling(odds, noise)
         for target in search.classes:
             if target not in searched:
                 yield none_to_turn(search, target, METHOD)
@@ -85,8 +87,8 @@ class UniversalPerturbation:
                     yield skipped(search, target, METHOD, (NO_SLOPE,), steps=made)
                 continue
             at = searched.index(target)
-            budget = _least_working(looks[target]) if early else chosen[target]
-            if early and looks[target][budget] < _WORKING:
+            budget = _least_working(odds[target]) if early else chosen[target]
+            if early and odds[target][budget] < _WORKING:
                 continue
             yield conclude(
                 search,
@@ -94,8 +96,8 @@ class UniversalPerturbation:
                 METHOD,
                 Stamp.added(deltas[at, budget]),
                 reached=True,
-                looks=looks[target],
-                noise=noise,
+                looks=(float(np.mean(odds[target])),),
+                noise=(float(np.mean(noise)),),  # of the same pictures at all budgets
                 steps=made,
                 stopped_early=early,
                 notes=(_EARLY.format(made, steps),) if early else (),
@@ -210,21 +212,21 @@ def _noise(rates: list[list[tuple[int, int]]]) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _most_telling(looks: dict[int, tuple[float, ...]], noise: tuple[float, ...]) -> dict[int, int]:
+def _most_telling(odds: dict[int, tuple[float, ...]], noise: tuple[float, ...]) -> dict[int, int]:
     """Return for each class the budget at which it stands out most among the classes."""
-    if len(looks) < FEWEST_CLASSES:
-        return {target: _least_working(values) for target, values in looks.items()}
-    table = np.array(list(looks.values()))
+    if len(odds) < FEWEST_CLASSES:
+        return {target: _least_working(values) for target, values in odds.items()}
+    table = np.array(list(odds.values()))
     middle = np.median(table, axis=0)
     spread = 1.4826 * np.median(np.abs(table - middle), axis=0)
     telling = (table - middle) / np.maximum(spread, noise)
-    return dict(zip(looks, telling.argmax(axis=1).tolist()))
+    return dict(zip(odds, telling.argmax(axis=1).tolist()))
 
 
-def _least_working(looks: tuple[float, ...]) -> int:
+def _least_working(odds: tuple[float, ...]) -> int:
     """Return the smallest budget whose noise works, or else the one that works best."""
-    works = (at for at, value in enumerate(looks) if value >= _WORKING)
-    return next(works, int(np.argmax(looks)))
+    works = (at for at, value in enumerate(odds) if value >= _WORKING)
+    return next(works, int(np.argmax(odds)))
 
 
 def _told(rates: list[tuple[int, int]]) -> list[dict[str, object]]:

@@ -88,7 +88,9 @@ def test_classes_are_compared_where_all_had_the_same_number_of_steps(
     rung = {r.class_index: r.size for r in NeuralCleanse().run(asked(steps=80))}
     expected = anomaly_index([rung[index] for index in range(CLASSES)])
     np.testing.assert_allclose([row["anomaly"] for row in rows], expected.index, rtol=0.05)
-    np.testing.assert_allclose([row["p_value"] for row in rows], expected.p_value, atol=0.02)
+    # With the two screens there are three comparisons, and the p-value is for all of them.
+    together = np.minimum(3 * expected.p_value, 1)
+    np.testing.assert_allclose([row["p_value"] for row in rows], together, atol=0.06)
 
 
 def test_the_document_says_what_was_not_searched_to_the_end(screened: list[TriggerResult]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inspector.triggers import anomaly_index
-from inspector.triggers.anomaly import null_maxima
+from inspector.triggers.anomaly import null_maxima, standing
 
 
 @pytest.mark.parametrize(("classes", "known"), [(4, 4.74), (10, 3.86), (43, 3.48), (100, 3.52)])
@@ -26,6 +26,16 @@ def test_clean_networks_are_accused_as_often_as_promised(classes: int) -> None:
     networks = np.exp(rng.normal(3, 0.4, (1000, classes)))
     smallest = [np.nanmin(anomaly_index(sizes).p_value) for sizes in networks]
     assert 0.03 < np.mean(np.array(smallest) <= 0.05) < 0.07
+
+
+def test_three_comparisons_together_accuse_as_often_as_one_would() -> None:
+    rng = np.random.default_rng(3)
+    accused = 0
+    for _ in range(1000):
+        found = [standing(rng.normal(0, 1, 10), families=3) for _ in range(3)]
+        accused += any((one.index >= one.threshold).any() for one in found)
+        assert all(((one.index >= one.threshold) == (one.p_value <= 0.05)).all() for one in found)
+    assert 0.03 < accused / 1000 < 0.07
 
 
 def test_a_small_trigger_stands_out_and_a_large_one_does_not() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.engine.jobs.evidence import dataset_of, orientation_of
 from inspector.engine.jobs.pictures import read_pictures
-from inspector.engine.jobs.trigger_classes import PartOf, run_method
+from inspector.engine.jobs.trigger_classes import PartOf, as_asked, run_method
 from inspector.engine.session import Session
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Shadows:
     Attributes
     ----------
     told : dict or None
-        What was trained, once it was: count, accuracy of each, train, architecture, why.
+        What was trained, once it was: count, accuracy of each, train, architecture, why; and the
+        p-value of the network, all classes and methods together.
     """
 
     def __init__(
@@ -76,11 +77,10 @@ class Shadows:
     def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Return what all of them will take; see `shadow_budget`."""
         from inspector.drill.shadows import shadow_budget
-        from inspector.triggers.search import BATCH
-        from inspector.triggers.smallest import STEPS
 
-        steps = sum(_steps(one, self._search, screened) or STEPS for one in _comparing(entries))
-        searched = steps * BATCH * len(self._search.classes)
+        asked = [_compared(entry, self._search, screened, len(entries)) for entry in entries]
+        each = sum(_pictures(*pair) for pair in zip(entries, asked))
+        searched = each * len(self._search.classes)
         return shadow_budget(self._suspect, *self._samples, self._plan, searched)
 
     def calibrate(
@@ -93,32 +93,35 @@ class Shadows:
         from inspector.drill.shadows import untrained
         from inspector.triggers.calibrating import calibrate
 
-        compared = _comparing(entries)
         accuracies: list[float] = []
-        looks: dict[str, list[list[float]]] = {entry.id: [] for entry in compared}
+        looks: dict[str, list[list[float]]] = {entry.id: [] for entry in entries}
         for number in range(1, self._plan.count + 1):
-            made = self._one(number, compared, screened)
+            made = self._one(number, entries, screened)
             if made is None:
                 break
             accuracies.append(made["accuracy"])
             for name, values in made["looks"].items():
                 looks[name].append([-math.inf if one is None else one for one in values])
         model, why = untrained(self._suspect, 0)
+        classes = list(self._search.classes)
+        own, others = {}, {}
+        for name, rows in looks.items():
+            same = [one for one in results if one.method == name]
+            if not same:
+                continue  # the search ended before this method had a class
+            columns = [classes.index(one.class_index) for one in same]
+            others[name] = np.array(rows).reshape(len(rows), len(classes))[:, columns]
+            own[name] = [one.compared[0] for one in same]
+        found = calibrate(own, others)
+        chances = np.concatenate([[math.nan], *(one.family_p_value for one in found.values())])
         self.told = {
             "count": len(accuracies),
             "accuracy": [round(value, 4) for value in accuracies],
             "train": len(self._samples[1]),
             "architecture": model.architecture,
             "why": why,
+            "p_value": None if np.isnan(chances).all() else float(np.nanmin(chances)),
         }
-        classes, (_, height, width) = list(self._search.classes), self._search.shape
-        found = {}
-        for name, rows in looks.items():
-            same = [one for one in results if one.method == name]
-            columns = [classes.index(one.class_index) for one in same]
-            shadows = np.array(rows).reshape(len(rows), len(classes))[:, columns]
-            own = [one.compared[0] for one in same]
-            found[name] = calibrate(own, shadows, -math.log(height * width))
         return found
 
     def forget(self) -> None:
@@ -147,15 +150,17 @@ class Shadows:
         )
         looks: dict[str, list[float | None]] = {}
         for entry, part in zip(entries, controls[1:]):
+            asked = _compared(entry, search, screened, len(entries))
             own = prepare_search(
                 shadow,
                 *self._pictures,
                 search.classes,
-                steps=_steps(entry, search, screened),
+                steps=asked.steps,
                 seed=search.seed,
                 control=part,
             )
-            made = {one.class_index: one for one in run_method(entry, replace(own, quick=True))}
+            own = replace(own, quick=asked.quick)
+            made = {one.class_index: one for one in run_method(entry, own)}
             if control.ends_early():
                 return None
             looks[entry.id] = [_look(made.get(index)) for index in search.classes]
@@ -171,7 +176,11 @@ class Shadows:
             "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
             "pixels": hashlib.sha256(images.tobytes()).hexdigest(),
             "plan": [plan.epochs, plan.batch, plan.learning_rate, plan.seed, number],
-            "methods": [[one.id, _steps(one, self._search, screened)] for one in entries],
+            "methods": [
+                [one.id, asked.steps, asked.quick]
+                for one in entries
+                for asked in [_compared(one, self._search, screened, len(entries))]
+            ],
             "classes": list(self._search.classes),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -204,17 +213,24 @@ def _samples(
     return samples
 
 
-def _comparing(entries: Sequence[MethodEntry]) -> list[MethodEntry]:
-    """Return the methods that compare sizes of triggers."""
-    return [entry for entry in entries if entry.info is not None and entry.info.rung]
-
-
-def _steps(entry: MethodEntry, search: Search, screened: bool) -> int | None:
-    """Return after how many steps the classes of a method are compared."""
+def _compared(entry: MethodEntry, search: Search, screened: bool, methods: int) -> Search:
+    """Return the search after which the classes of a method are compared."""
     from inspector.triggers.screening import has_rung
 
+    if screened and has_rung(entry.info, search):
+        assert entry.info is not None
+        return replace(search, steps=entry.info.rung, quick=True)
+    return as_asked(entry, search, screened and methods > 1)
+
+
+def _pictures(entry: MethodEntry, search: Search) -> int:
+    """Return about how many pictures a method looks at for one class."""
+    from inspector.triggers.search import BATCH
+    from inspector.triggers.smallest import STEPS
+
     assert entry.info is not None
-    return entry.info.rung if screened and has_rung(entry.info, search) else search.steps
+    usual = entry.info.pictures or STEPS * BATCH
+    return usual if search.steps is None else search.steps * BATCH
 
 
 def _look(result: TriggerResult | None) -> float | None:

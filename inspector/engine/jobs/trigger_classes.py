@@ -88,7 +88,7 @@ def search_classes(
     list of TriggerResult
         By method, then in the order of the asked classes.
     """
-    from inspector.triggers.screening import SCREENS, has_rung
+    from inspector.triggers.screening import has_rung
     from inspector.triggers.sources import sources_of
 
     sources: Sequence[int | None] = [source] if not isinstance(source, str) else sources_of(search)
@@ -103,12 +103,20 @@ def search_classes(
 
     results: list[TriggerResult] = []
     for entry, in_two in zip(entries, halved):
-        # How long a screen takes is its own affair when it goes before a search of so many steps.
-        brief = screened and entry.id in SCREENS and len(entries) > 1
-        asked = replace(search, steps=None, quick=True) if brief else search
+        asked = as_asked(entry, search, screened and len(entries) > 1)
         pieces = _Pieces(entry, folder, {one: part() for one in sources})
         results += _in_two(pieces, asked, results, part()) if in_two else pieces.all_of(asked)
     return results
+
+
+def as_asked(entry: MethodEntry, search: Search, first: bool) -> Search:
+    """Return a search as one of its methods makes it: a screen that goes ahead of others is brief.
+
+    How many steps a screen takes is its own affair when so many were asked of the others.
+    """
+    from inspector.triggers.screening import SCREENS
+
+    return replace(search, steps=None, quick=True) if first and entry.id in SCREENS else search
 
 
 def forget_classes(folder: Path, results: Sequence[TriggerResult]) -> None:
