@@ -104,7 +104,9 @@ def standing(looks: ArrayLike, noise: ArrayLike = 0.0, families: int = 1) -> Ano
     # One plus the draws that reach it may be at most the level's share of all.
     passed = int(FALSE_ALARMS / chances * (1 + len(null)) + 1e-9) - 1
     threshold = float(np.nextafter(null[-1 - passed], np.inf)) if passed >= 0 else float("inf")
-    each = np.stack([_deviations(values[searched, at], floors[at]) for at in range(values.shape[1])], 1)
+    each = np.stack(
+        [_deviations(values[searched, at], floors[at]) for at in range(values.shape[1])], 1
+    )
     if np.isnan(each).all():
         return Anomaly(index, threshold, p_value)
     index[searched] = np.nanmax(each, axis=1)

@@ -146,5 +146,7 @@ def _calibration(
 
 def _rank(values: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of known values, and one more, that are as large as each value."""
-    found: NDArray[np.float64] = (1 + len(known) - np.searchsorted(known, values)) / (1 + len(known))
+    found: NDArray[np.float64] = (1 + len(known) - np.searchsorted(known, values)) / (
+        1 + len(known)
+    )
     return found

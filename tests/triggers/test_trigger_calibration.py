@@ -114,6 +114,8 @@ def test_a_method_that_says_the_same_of_every_class_neither_accuses_nor_hides() 
     drawn = networks(1 + FEWEST_SHADOWS, 7)
     drawn[0, 3] += 1.5
     flat = np.zeros_like(drawn)
-    found = calibrate_all({"sees": drawn[0], "flat": flat[0]}, {"sees": drawn[1:], "flat": flat[1:]})
+    found = calibrate_all(
+        {"sees": drawn[0], "flat": flat[0]}, {"sees": drawn[1:], "flat": flat[1:]}
+    )
     assert np.flatnonzero(found["sees"].family_p_value <= 0.05).tolist() == [3]
     assert (found["flat"].family_p_value == 1).all()

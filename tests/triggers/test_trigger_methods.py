@@ -133,7 +133,7 @@ def test_several_looks_together_accuse_no_more_often_than_one() -> None:
     assert np.mean(accused) < 0.065
     one, four = standing(np.zeros((10, 1))), standing(np.zeros((10, 4)))
     assert four.threshold > one.threshold
-    assert one.threshold == pytest.approx(np.quantile(null_maxima(10), 0.95))
+    assert one.threshold == pytest.approx(np.quantile(null_maxima(10), 0.95), rel=1e-3)
 
 
 def test_differences_within_the_noise_of_measuring_do_not_count() -> None:
