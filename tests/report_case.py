@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from inspector.case import Case
+from inspector.case.shadow_document import NETWORKS
 from inspector.engine.client.audit_files import audit_document
 from inspector.export.report import report_document
 
@@ -128,6 +129,30 @@ def make_case(path: Path, names: tuple[str, ...] = HOSTILE, n: int = N) -> Case:
     )
     case.tags.apply(poison, "poison", source="manual", note="white square <i>again</i>")
     return case
+
+
+def compare_with_shadows(case: Case, count: int, whole: float | None = None) -> None:
+    """Record what so many shadow networks say: the last class is far from all of them."""
+    enough = count >= 19
+    for at in range(len(case.class_names)):
+        own = 1.5 if at == TARGET else 0.1 * at
+        said = {
+            "deviation": own,
+            "threshold": 0.75 if enough else None,
+            "p_value": 1 / (1 + 5 * count) if at == TARGET else 0.5,
+            "family_p_value": 1 / (1 + count) if at == TARGET else 1.0,
+            "others": [round(0.7 * (k + 1) / count - 0.2, 4) for k in range(count)],
+        }
+        before = next((row for row in case.triggers() if row["index"] == at), {})
+        row = {**before, "significant": at == TARGET, "shadows": said}
+        case.record_trigger(at, "neural-cleanse", row)
+    told: dict[str, Any] = {
+        "count": count, "accuracy": [0.9 + 0.01 * (k % 5) for k in range(count)], "train": 1352,
+        "left_out": 148, "role": "data", "architecture": HOSTILE[0], "why": "",
+    }  # fmt: skip
+    if whole is not None:
+        told |= {"p_value": whole, "verdict": "medium"}
+    case.set(NETWORKS, told)
 
 
 def measure_limits(case: Case, label: int, *, intervals: bool = True) -> None:

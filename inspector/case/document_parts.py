@@ -40,3 +40,10 @@ def listed(names: list[str]) -> str:
     """Return names with commas between, five at most."""
     shown = ", ".join(names[:5])
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def time_span(seconds: float) -> str:
+    """Return about how long something takes, in the unit that a person would say it in."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from inspector.case.canonical import valid_unicode
+from inspector.case.document_parts import time_span
 from inspector.case.folder import Case
 from inspector.case.shapes import readable
 
@@ -75,9 +76,8 @@ def drill_budget_sentence(budget: Mapping[str, Any]) -> str:
     """Say what drills will do and take, before they are done."""
     count, kept = budget["drills"], budget["kept"]
     attacks = "1 attack is" if count == 1 else f"{count:,} attacks are"
-    seconds = float(budget["seconds"])
-    time = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     already = f" {kept:,} more are in the case already." if kept else ""
+    time = time_span(float(budget["seconds"]))
     return (
         f"{attacks} planted in copies of {budget['images']:,} pictures and learnt by copies of the "
         f"model, {budget['epochs']} epochs each: about {time} of training in all; planting and "

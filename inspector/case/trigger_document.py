@@ -12,9 +12,8 @@ import numpy as np
 
 from inspector.case.document_parts import class_name, clean, listed, plural, worst
 from inspector.case.folder import Case
+from inspector.case.shadow_document import beside_of, shadows_of
 from inspector.case.trigger_choice import SEARCH
-
-_SHADOWS = ("count", "accuracy", "train", "left_out", "role", "architecture", "why", "p_value")
 
 _TRIGGER_MORE = (
     "form",
@@ -29,7 +28,6 @@ _TRIGGER_MORE = (
     "notes",
     "stopped_early",
     "screening",
-    "shadows",
 )
 """What a trigger's row has beyond the contract's first ten keys, where the search said it."""
 
@@ -65,6 +63,7 @@ def trigger_document(case: Case) -> dict[str, Any]:
                 "significant": significant,
                 **{key: trigger[key] for key in _TRIGGER_MORE if key in trigger},
                 **usual.get(trigger["index"], {}),
+                **({"shadows": beside} if (beside := beside_of(trigger)) else {}),
             }
         )
         works = interval is not None and interval[0] >= 0.5
@@ -114,44 +113,6 @@ def _usual_success(case: Case) -> dict[int, dict[str, Any]]:
         for index, rate in rates.items()
         if len(rates) > 1
     }
-
-
-def shadows_of(case: Case) -> dict[str, Any] | None:
-    """Return what the last search says of its shadow networks; None when it had none."""
-    told = (case.get("trigger_summary") or {}).get("shadows")
-    if not isinstance(told, Mapping) or not isinstance(told.get("accuracy"), list):
-        return None
-    return {name: told.get(name) for name in _SHADOWS}
-
-
-def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:
-    """Say what shadow networks will take, before they are trained."""
-    like = (
-        "with the architecture of the model"
-        if not budget["why"]
-        else f"small residual networks, for the model's cannot be drawn anew: {budget['why']}"
-    )
-    left = f" ({budget['left_out']:,} are left out, for they look suspicious)"
-    return (
-        f"{budget['count']} shadow networks, {like}, are trained on {budget['train']:,} samples each"
-        f"{left if budget['left_out'] else ''} for {budget['epochs']} epochs and searched like the "
-        f"model: about {budget['seconds']:.0f} s on top of the search."
-    )
-
-
-def shadows_sentence(shadows: Mapping[str, Any]) -> str:
-    """Put into words what the classes were compared with."""
-    known = [value for value in shadows["accuracy"] if isinstance(value, int | float)]
-    between = f", accuracy {min(known):.0%} to {max(known):.0%}" if known else ""
-    source = (
-        "the trusted reference" if shadows["role"] == "reference" else "samples that look clean"
-    )
-    return (
-        f"{shadows['count']} shadow networks ({shadows['architecture']}{between}) were trained on "
-        f"{source} and searched alike. Deviation: how much smaller the trigger of a class is than in "
-        "them, as a difference of logarithms; p-value: how many of them have a class that deviates as "
-        "much in any method, the one at hand counted."
-    )
 
 
 def trigger_sentence(document: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_document, trigger_id
-from inspector.case.trigger_document import shadow_budget_sentence
+from inspector.case.shadow_document import shadow_budget_sentence
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 from inspector.cli.trigger_table import SCREEN, print_triggers

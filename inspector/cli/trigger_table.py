@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import trigger_sentence
-from inspector.case.trigger_document import shadows_sentence
+from inspector.case.shadow_document import shadows_sentence
 
 SCREEN = ("universal-perturbation", "maximum-margin")
 """What ``--method screen`` stands for: cheap, all classes at once."""

@@ -118,10 +118,11 @@ def _push_row(table: QTextTable, height: float, heading: QTextBlock | None) -> b
     headers = table.format().toTableFormat().headerRowCount()
     rows = [_row_span(table, row) for row in range(table.rows())]
     first = rows[headers] if headers < len(rows) else None
-    above = rows[0] if headers else _span_of([heading]) if heading is not None else None
-    if first is not None and above is not None and heading is not None:
-        torn = first.pages(height)[0] != first.pages(height)[1]
-        if (torn or above.pages(height)[0] != first.pages(height)[0]) and _break_before(heading):
+    title = _span_of([heading]) if heading is not None else None
+    if heading is not None and title is not None and first is not None:
+        # Whatever stands between the two, such as a head of the table, lies on pages in between.
+        torn = title.pages(height)[0] != first.pages(height)[1]
+        if torn and _break_before(heading):
             return True
     for row in range(max(1, headers + 1), len(rows)):
         span = rows[row]

@@ -338,3 +338,4 @@ def test_classes_are_compared_with_those_of_shadow_networks(
     assert any("19 can" in caveat for caveat in found["caveats"])
     assert not any(row["significant"] for row in found["classes"])
     assert all(row["shadows"]["family_p_value"] >= 0.5 for row in found["classes"])
+    assert all(len(row["shadows"]["others"]) == 1 for row in found["classes"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_id
 from inspector.case.findings import VERDICTS
+from inspector.case.shadow_document import NETWORKS
 from inspector.case.trigger_choice import SEARCH, TRIGGER_PARTS
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
@@ -108,6 +109,8 @@ def reconstruct(
     result = run("trigger", **arguments)
     if result.get("shadows"):
         result["shadows"] |= {"left_out": left_out, "role": arguments["shadows"]["role"]}
+        if result["shadows"]["count"]:
+            case.set(NETWORKS, result["shadows"])
     early, rows = bool(result["ended_early"]), result["classes"]
     if early and not rows:
         raise Cancelled(

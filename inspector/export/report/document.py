@@ -27,6 +27,7 @@ from inspector.export.report.assessment import assessed
 from inspector.export.report.decisions import decisions
 from inspector.export.report.limits import not_seen
 from inspector.export.report.model_file import model_file
+from inspector.export.report.shadows import shadows, shadows_assessed
 from inspector.export.report.suspects import suspects
 from inspector.export.report.techniques import facts_of, techniques_for
 from inspector.export.report.triggers import triggers
@@ -76,6 +77,7 @@ def report_document(
     file = model_file(case)
     tags = {row["name"]: row["count"] for row in decided["tags"]}
     facts = facts_of(scan, found, tags, file, bool(decided["exports"]))
+    drawn = triggers(case, found)
     created = (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
     document = {
         "schema": SCHEMA,
@@ -105,12 +107,14 @@ def report_document(
             "model": scan["model"],
             "model_file": file,
             "dataset": _dataset(scan["dataset"]),
-            "triggers": triggers(case, found),
+            "triggers": drawn,
+            "shadows": shadows(found, drawn),
             "cleaning": cleaning_document(case)["checks"],
             "suspects": suspects(case),
         },
         "assessed": {
             **assessed(case, scan, found),
+            "shadows": shadows_assessed(found),
             "techniques": techniques_for(facts),
         },
         "not_seen": not_seen(case, scan),

@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from inspector import places
 from inspector.export.report.limits import power_table
-from inspector.export.report.triggers import controls_table
+from inspector.export.report.shadows import shadow_table
+from inspector.export.report.triggers import by_method, controls_table
 from inspector.intake.datasets.names import visible
 
 _NONE = "–"
@@ -51,9 +53,13 @@ def print_report(document: Mapping[str, Any]) -> str:
 
 
 def pictures_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return every picture of a document in the order in which the page shows them."""
+    """Return every picture of a document once."""
     observed = document["observed"]
     found = [picture for row in observed["triggers"] for picture in row["pictures"]]
+    for method in (observed["shadows"] or {"methods": ()})["methods"]:
+        mine = (row for row in observed["triggers"] if str(row["method"]) == method["method"])
+        strips = [(row.get("shadows") or {}).get("strip") for row in mine]
+        found += [*(strip for strip in strips if strip is not None), method["scale"]]
     return found + [row["picture"] for row in observed["suspects"] if row["picture"] is not None]
 
 
@@ -67,9 +73,20 @@ def _rendered(template: str, document: Mapping[str, Any], style: str, *, whole: 
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=_number, count=_count, percent=_percent, said=_said, size=_size, brief=_brief
+        number=_number,
+        count=_count,
+        percent=_percent,
+        said=_said,
+        size=_size,
+        brief=_brief,
+        coded=_coded,
     )
-    environment.globals.update(power_table=power_table, controls_table=controls_table)
+    environment.globals.update(
+        power_table=power_table,
+        controls_table=controls_table,
+        shadow_table=shadow_table,
+        by_method=by_method,
+    )
     numbers = {id(picture): at for at, picture in enumerate(pictures_of(document))}
 
     def source(picture: Mapping[str, Any]) -> str:
@@ -121,6 +138,14 @@ def _brief(text: str | None, limit: int = _LONGEST) -> str | None:
     if text is None or len(text) <= limit:
         return text
     return text[: limit - 1] + "…"
+
+
+def _coded(text: str) -> Markup:
+    """Return a text of ours whose commands stand between backticks as markup."""
+    parts = [escape(visible(part)) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)
+    )
 
 
 def _said(value: Any, depth: int = 3) -> str:

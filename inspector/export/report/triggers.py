@@ -46,6 +46,14 @@ def triggers(case: Case, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return described
 
 
+def by_method(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return the rows of each method, methods and rows in the order in which they come."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(str(row["method"]), []).append(row)
+    return list(found.items())
+
+
 def controls_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the controls of those triggers that have any.
 

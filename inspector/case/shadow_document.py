@@ -1,0 +1,191 @@
+"""Shadow networks as other programs and people read them: what was trained, and each class beside it.
+
+A case may be somebody else's: what is read here has the shape that it should have, or is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from inspector.case.document_parts import listed, plural, time_span
+from inspector.case.findings import VERDICTS
+from inspector.case.folder import Case
+
+NETWORKS = "shadow_networks"
+"""Record of the last search that trained any; a later search without them says nothing of these."""
+
+MOST = 200
+"""Shadows that a search may have."""
+
+HOLDS = (
+    "This holds if the network was trained as they were, on such data; another recipe (pretraining, "
+    "augmentation, other data) can set classes apart as well."
+)
+_FAR = 1000.0
+"""No trigger is so much smaller than another, on a natural logarithm."""
+
+
+def shadows_of(case: Case) -> dict[str, Any] | None:
+    """Return what the last search with shadow networks says of them; None when there is none.
+
+    Returns
+    -------
+    dict
+        ``count``, ``accuracy`` (of each), ``train``, ``left_out``, ``role`` ("data" or "reference"),
+        ``architecture``, ``why`` (it is not the model's own), and where it was computed ``p_value``
+        and ``verdict`` of the whole network.
+    """
+    summary = case.get("trigger_summary")
+    told = case.get(NETWORKS) or (summary.get("shadows") if isinstance(summary, Mapping) else None)
+    if not isinstance(told, Mapping) or not isinstance(told.get("accuracy"), list):
+        return None
+    shares = [_between(value, 1.0) for value in told["accuracy"][:MOST]]
+    counts = {name: told.get(name) for name in ("count", "train", "left_out")}
+    words = {name: told.get(name) for name in ("role", "architecture", "why")}
+    good = (
+        all(type(value) is int and 0 <= value < 2**53 for value in counts.values())
+        and all(isinstance(value, str) for value in words.values())
+        and words["role"] in ("data", "reference")
+    )
+    if not good:
+        return None
+    found = {**counts, "accuracy": [value for value in shares if value is not None], **words}
+    whole, verdict = _between(told.get("p_value"), 1.0), told.get("verdict")
+    if whole is not None:
+        found["p_value"] = whole
+    if isinstance(verdict, str) and verdict in VERDICTS:
+        found["verdict"] = verdict
+    return found
+
+
+def beside_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the record of a trigger says of its class in shadow networks.
+
+    Returns
+    -------
+    dict or None
+        ``deviation``, ``threshold``, ``p_value``, ``family_p_value`` (each None where it is not
+        known), and ``others``: the deviations of the shadows, finite, unless it is an earlier
+        version's; None when there is nothing of that shape.
+    """
+    said = row.get("shadows")
+    if not isinstance(said, Mapping):
+        return None
+    found: dict[str, Any] = {
+        "deviation": _number(said.get("deviation")),
+        "threshold": _number(said.get("threshold")),
+        "p_value": _between(said.get("p_value"), 1.0),
+        "family_p_value": _between(said.get("family_p_value"), 1.0),
+    }
+    if isinstance(said.get("others"), list):
+        others = (_number(value) for value in said["others"][:MOST])
+        found["others"] = [value for value in others if value is not None]
+    return found
+
+
+def compared_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return by method those rows of a trigger document that were compared with shadow networks.
+
+    Each method's rows: the most deviating first.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if (row.get("shadows") or {}).get("deviation") is not None:
+            found.setdefault(str(row["method"]), []).append(row)
+    for same in found.values():
+        same.sort(key=lambda row: -row["shadows"]["deviation"])
+    return found
+
+
+def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:
+    """Say what shadow networks will take, before they are trained."""
+    like = (
+        "with the architecture of the model"
+        if not budget["why"]
+        else f"small residual networks, for the model's cannot be drawn anew: {budget['why']}"
+    )
+    left = f" ({budget['left_out']:,} are left out, for they look suspicious)"
+    return (
+        f"{budget['count']} shadow {plural(budget['count'], 'network')}, {like}, trained on "
+        f"{budget['train']:,} samples each"
+        f"{left if budget['left_out'] else ''} for {budget['epochs']} epochs and searched like the "
+        f"model: about {time_span(budget['seconds'])} on top of the search."
+    )
+
+
+def trained_sentence(shadows: Mapping[str, Any]) -> str:
+    """Put into words what the shadow networks are."""
+    known = shadows["accuracy"]
+    source = (
+        "the trusted reference" if shadows["role"] == "reference" else "samples that look clean"
+    )
+    left = f"; {shadows['left_out']:,} that look suspicious or have no label were left out"
+    why = f" Not the model's own architecture: {shadows['why']}" if shadows["why"] else ""
+    return (
+        f"{shadows['count']} shadow {plural(shadows['count'], 'network')} ({shadows['architecture']}), "
+        f"trained on four fifths of {shadows['train']:,} samples of {source}"
+        f"{left if shadows['left_out'] else ''}; accuracy {_span(known)} on the rest.{why}"
+    )
+
+
+def shadows_sentence(shadows: Mapping[str, Any]) -> str:
+    """Put into words what the classes were compared with, and what the numbers are."""
+    whole = f" Whole network: p-value {shadows['p_value']:.2g}." if "p_value" in shadows else ""
+    return (
+        f"{trained_sentence(shadows)}{whole} Deviation: how much smaller the trigger of a class is "
+        "than in them, as a difference of logarithms; p-value: how many of them have a class that deviates "
+        "as much, the one at hand counted."
+    )
+
+
+def compared_sentence(rows: list[Mapping[str, Any]]) -> str:
+    """Say what of one method stands out beside its shadow networks.
+
+    Parameters
+    ----------
+    rows : list of mapping
+        Of one method, see `compared_rows`; not empty.
+    """
+    first, beside = rows[0], rows[0]["shadows"]
+    count = len(beside.get("others") or ())
+    among = f"{count:,} shadow {plural(count, 'network')}" if count else "shadow networks"
+    family = beside["family_p_value"]
+    chance = "" if family is None else f", p-value {family:.2g} for all classes together"
+    if beside["threshold"] is None:
+        return (
+            f"Farthest from {among} is {first['name']}: deviation {beside['deviation']:.2f}{chance}. "
+            "With so few of them no class can be significant."
+        )
+    names = [str(row["name"]) for row in rows if row["significant"]]
+    if not names:
+        return (
+            f"No class stands out beside {among}. Farthest is {first['name']}: deviation "
+            f"{beside['deviation']:.2f} of {beside['threshold']:.2f}{chance}."
+        )
+    most = next(row["shadows"] for row in rows if row["significant"])
+    return (
+        f"{listed(names)} {'stands' if len(names) == 1 else 'stand'} out beside {among}: deviation "
+        f"{most['deviation']:.2f}, significant from {most['threshold']:.2f}"
+        + ("" if most["family_p_value"] is None else f"; p-value {most['family_p_value']:.2g} for ")
+        + ("" if most["family_p_value"] is None else "all classes together")
+        + "."
+    )
+
+
+def _span(shares: list[float]) -> str:
+    low, high = (f"{end(shares):.0%}" for end in (min, max)) if shares else ("unknown", "unknown")
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(value: object) -> float | None:
+    """Return a deviation as it came through JSON; None for anything that cannot be one."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value) if abs(value) < _FAR else None
+
+
+def _between(value: object, most: float) -> float | None:
+    number = _number(value)
+    return number if number is not None and 0 <= number <= most else None
