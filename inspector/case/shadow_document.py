@@ -135,8 +135,8 @@ def shadows_sentence(shadows: Mapping[str, Any]) -> str:
     whole = f" Whole network: p-value {shadows['p_value']:.2g}." if "p_value" in shadows else ""
     return (
         f"{trained_sentence(shadows)}{whole} Deviation: how much smaller the trigger of a class is "
-        "than in them, as a difference of logarithms; p-value: how many of them have a class that deviates "
-        "as much, the one at hand counted."
+        "than in them, as a difference of logarithms; p-value: how many of them have a class that "
+        "deviates as much in any method, the one at hand counted."
     )
 
 
@@ -148,30 +148,32 @@ def compared_sentence(rows: list[Mapping[str, Any]]) -> str:
     rows : list of mapping
         Of one method, see `compared_rows`; not empty.
     """
-    first, beside = rows[0], rows[0]["shadows"]
+    found = [row for row in rows if row["significant"] and row["shadows"]["threshold"] is not None]
+    first = (found or rows)[0]
+    beside = first["shadows"]
     count = len(beside.get("others") or ())
     among = f"{count:,} shadow {plural(count, 'network')}" if count else "shadow networks"
+    far = f"{beside['deviation']:.2f}"
     family = beside["family_p_value"]
-    chance = "" if family is None else f", p-value {family:.2g} for all classes together"
+    chance = (
+        "" if family is None else f", p-value {family:.2g} for all classes and methods together"
+    )
     if beside["threshold"] is None:
         return (
-            f"Farthest from {among} is {first['name']}: deviation {beside['deviation']:.2f}{chance}. "
-            "With so few of them no class can be significant."
+            f"Farthest from {among} is {first['name']}: deviation {far}{chance}. With so few of them no "
+            "class can be significant."
         )
-    names = [str(row["name"]) for row in rows if row["significant"]]
-    if not names:
+    limit = f"{beside['threshold']:.2f}"
+    if not found:
         return (
-            f"No class stands out beside {among}. Farthest is {first['name']}: deviation "
-            f"{beside['deviation']:.2f} of {beside['threshold']:.2f}{chance}."
+            f"No class stands out beside {among}. Farthest is {first['name']}: deviation {far} of "
+            f"{limit}{chance}."
         )
-    most = next(row["shadows"] for row in rows if row["significant"])
-    return (
-        f"{listed(names)} {'stands' if len(names) == 1 else 'stand'} out beside {among}: deviation "
-        f"{most['deviation']:.2f}, significant from {most['threshold']:.2f}"
-        + ("" if most["family_p_value"] is None else f"; p-value {most['family_p_value']:.2g} for ")
-        + ("" if most["family_p_value"] is None else "all classes together")
-        + "."
+    names, stand = (
+        listed([str(row["name"]) for row in found]),
+        "stands" if len(found) == 1 else "stand",
     )
+    return f"{names} {stand} out beside {among}: deviation {far} of {limit}{chance}."
 
 
 def _span(shares: list[float]) -> str:

@@ -62,8 +62,8 @@ def test_the_section_says_what_was_trained_and_what_stands_out(case: Case) -> No
         assert "1,352 samples of those that look clean" in said
         assert "148 that look suspicious" in said
         assert "90.0%, 91.0%, 92.0%" in said
-        assert "ordinary stands out beside 19 shadow networks: deviation 1.50" in said
-        assert "p-value 0.05 for all classes together" in said
+        assert "ordinary stands out beside 19 shadow networks: deviation 1.50 of 0.75" in said
+        assert "p-value 0.05 for all classes and methods together" in said
         assert "holds if the network was trained as they were" in said
         assert "Whole network" not in said
         assert re.search(r"ordinary\W+Inspector’s opinion\W+1\.50 0\.01 0\.05", said)

@@ -34,9 +34,9 @@ def shadows(found: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> dict[st
     for method, same in compared_rows(rows).items():
         beside = [row["shadows"] for row in same]
         axis = axis_of(beside)
-        for row in rows:
-            if str(row["method"]) == method and row.get("shadows"):
-                row["shadows"] = {**row["shadows"], "strip": None}
+        for own in rows:
+            if str(own["method"]) == method and own.get("shadows"):
+                own["shadows"] = {**own["shadows"], "strip": None}
         for row in same[:_MOST]:
             words = f"{row['name']} beside shadow networks, {method}"
             row["shadows"]["strip"] = strip_picture(row["shadows"], axis, words)
