@@ -160,8 +160,8 @@ def compared_sentence(rows: list[Mapping[str, Any]]) -> str:
     )
     if beside["threshold"] is None:
         return (
-            f"Farthest from {among} is {first['name']}: deviation {far}{chance}. With so few of them no "
-            "class can be significant."
+            f"Farthest from {among} is {first['name']}: deviation {far}{chance}. With so few of them "
+            "no class can be significant."
         )
     limit = f"{beside['threshold']:.2f}"
     if not found:
