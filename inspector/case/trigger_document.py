@@ -17,6 +17,7 @@ from inspector.case.trigger_choice import SEARCH
 
 _TRIGGER_MORE = (
     "form",
+    "region",
     "held_out",
     "controls",
     "retained",
@@ -138,6 +139,25 @@ def trigger_sentence(document: Mapping[str, Any]) -> str:
         f"Verdict {document['verdict']}: an unusually small pattern flips predictions to "
         f"{plural(len(set(found)), 'class')} {listed(sorted(set(found)))}.{open_}"
     )
+
+
+def region_words(row: Mapping[str, Any]) -> str:
+    """Say how large a trigger is and where it lies; empty where that is not known.
+
+    Parameters
+    ----------
+    row : mapping
+        Of a trigger document, or a trigger's record.
+    """
+    region = row.get("region")
+    if not isinstance(region, Mapping):
+        return ""
+    pixels, sides = region.get("pixels"), [region.get(side) for side in ("rows", "columns")]
+    ends = [end for side in sides if isinstance(side, list) for end in side]
+    if len(ends) != 4 or not all(isinstance(value, int) for value in (pixels, *ends)):
+        return ""
+    top, bottom, left, right = ends
+    return f"{pixels:,} px in rows {top}–{bottom}, columns {left}–{right}"
 
 
 def _screened(row: Mapping[str, Any]) -> bool:

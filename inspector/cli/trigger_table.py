@@ -10,6 +10,7 @@ from rich.table import Table
 
 from inspector.case import trigger_sentence
 from inspector.case.shadow_document import shadows_sentence
+from inspector.case.trigger_document import region_words
 
 SCREEN = ("universal-perturbation", "maximum-margin")
 """What ``--method screen`` stands for: cheap, all classes at once."""
@@ -60,6 +61,10 @@ def print_triggers(document: dict[str, Any], said: str) -> None:
         shown += rows
         console.print(_heading(method, rows), markup=False, soft_wrap=True)
         console.print(_table(rows, console.width))
+        for row in rows:
+            if row["significant"] and region_words(row):
+                text = f"{row['name']}: the trigger lies on {region_words(row)}, counted from 0"
+                console.print(text, markup=False, soft_wrap=True)
         if any(map(_bound, rows)):
             console.print(
                 f"{_LESS.strip()} compared early and, not standing out, searched no further"

@@ -193,6 +193,8 @@ class TriggerPanel(QWidget):
         if trigger.mask_l1 == trigger.mask_l1:
             what = "change" if trigger.transforms else "mask"
             words.append(f"{what} {'≤ ' if trigger.bound else ''}{trigger.mask_l1:.1f} px")
+        if trigger.region:
+            words.append(f"on {trigger.region}")
         if trigger.transforms and trigger.retained == trigger.retained:
             words.append(f"still known {trigger.retained:.0%}")
         moved, shuffled = trigger.controls

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inspector.case import Case
 from inspector.case.trigger_choice import trigger_form
+from inspector.case.trigger_document import region_words
 from inspector.errors import CaseError
 from inspector.gui.pixel_view import MAX_SIDE, as_pixels
 
@@ -58,6 +59,8 @@ class Trigger:
         The trigger changes every picture in its own way: mask and pattern are the mean change.
     examples : ndarray, shape (2, n, h, w, 1 or 3), uint8, or None
         Samples before and after a trigger that transforms.
+    region : str
+        Where it lies, in words; empty when not known.
     """
 
     index: int
@@ -80,6 +83,7 @@ class Trigger:
     retained: float = float("nan")
     transforms: bool = False
     examples: NDArray[np.uint8] | None = None
+    region: str = ""
 
 
 def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
@@ -136,6 +140,7 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         retained=_retained(row),
         transforms=trigger_form(row) == "transformation",
         examples=_examples(case, row),
+        region=region_words(row),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.triggers.anomaly import size_look
+from inspector.triggers.region import described
 
 Form = Literal["painted", "added", "transformation"]
 HISTORY = ("step", "loss", "success", "mask_l1", "weight")
@@ -131,6 +132,7 @@ class TriggerResult:
             "status": self.status,
             "reached": self.reached,
             "mask_l1": finite(self.mask_l1),
+            "region": described(self.mask),
             "success_rate": finite(self.success_rate),
             "success_interval": list(self.success_interval) if self.held_out else None,
             "held_out": self.held_out,

@@ -6,24 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from inspector.triggers.region import core, overlap
 from inspector.triggers.result import TriggerResult
-
-THRESHOLD = 0.5
-"""Of the largest opacity, from where on a pixel belongs to the trigger."""
-
-
-def core(mask: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the pixels of a mask (H, W) that count."""
-    inside: NDArray[np.bool_] = mask >= max(THRESHOLD * float(mask.max()), 1 / 255)
-    return inside
-
-
-def overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return intersection over union of two regions; 0 for two empty ones."""
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 0.0
 
 
 def stability(results: Sequence[TriggerResult]) -> dict[str, Any]:
@@ -32,8 +17,8 @@ def stability(results: Sequence[TriggerResult]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``seeds``, ``overlap`` (mean intersection over union of all pairs) and ``l1_ratio`` (largest
-        mask by smallest); None where there is nothing to compare.
+        ``seeds``, ``overlap`` (of their regions: mean intersection over union of all pairs) and
+        ``l1_ratio`` (largest mask by smallest); None where there is nothing to compare.
     """
     found = [result for result in results if result.status == "done" and result.mask.any()]
     pairs = [

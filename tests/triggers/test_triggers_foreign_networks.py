@@ -10,6 +10,7 @@ import pytest
 
 from inspector.triggers import TriggerResult, chosen_methods, discover_methods, prepare_search
 from inspector.triggers import trigger_document as document_of
+from inspector.triggers.region import core, overlap
 from inspector.triggers.searching import make_probe, search_carriers, stamp_of
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,9 @@ def test_a_patch_is_found_and_leads_to_its_carriers(real_data: Path, tmp_path: P
     assert [row["index"] for row in rows if row["significant"]] == [TARGET]
     found = results[TARGET]
     assert found.success_rate >= 0.95
+    square = np.zeros((32, 32), bool)
+    square[evidence.WHITE_SQUARE] = True
+    assert overlap(core(found.mask), square) >= 0.3
     images, labels = (part.copy() for part in evidence.decoded(real_data, "train", 30))
     model = evidence.opened(real_data / "third_party" / weights, images, labels, tmp_path)
     carriers = np.zeros(len(labels), bool)

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from inspector import places
+from inspector.case.trigger_document import region_words
 from inspector.export.report.limits import power_table
 from inspector.export.report.shadows import shadow_table
 from inspector.export.report.triggers import by_method, controls_table
@@ -86,6 +87,7 @@ def _rendered(template: str, document: Mapping[str, Any], style: str, *, whole: 
         controls_table=controls_table,
         shadow_table=shadow_table,
         by_method=by_method,
+        region_words=region_words,
     )
     numbers = {id(picture): at for at, picture in enumerate(pictures_of(document))}
 
