@@ -45,15 +45,13 @@ def core(mask: NDArray[np.floating]) -> NDArray[np.bool_]:
 def _closed(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     # Beyond the border lies what was grown there: the border itself takes nothing away.
     grown = _grown(np.pad(inside, 2 * reach), reach)
-    closed: NDArray[np.bool_] = ~_grown(~grown, reach)
-    return closed
+    return ~_grown(~grown, reach)
 
 
 def _grown(inside: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     side = 2 * reach + 1
-    across = sliding_window_view(inside, side, axis=1).any(axis=-1)
-    both: NDArray[np.bool_] = sliding_window_view(across, side, axis=0).any(axis=-1)
-    return both
+    across = np.asarray(sliding_window_view(inside, side, axis=1).any(axis=-1))
+    return np.asarray(sliding_window_view(across, side, axis=0).any(axis=-1))
 
 
 def overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
