@@ -139,12 +139,6 @@ def trigger_command(
         )
     if shadows is None and shadow_images is not None:
         raise BadInput("No shadow networks were asked for.", "", "Add --shadows 19.")
-    if shadows is not None and source is not None:
-        raise BadInput(
-            "Shadow networks are searched from all pictures.",
-            "A search from one class would have nothing to compare with.",
-            "Leave out --source or --shadows.",
-        )
     if tag is not None and propose:
         raise BadInput("Carriers are tagged or proposed, not both.", "", "Give --tag or --propose.")
     with Case.open(case_path) as case:

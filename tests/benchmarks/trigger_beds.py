@@ -1,7 +1,9 @@
-"""Small networks with and without a backdoor, trained once and kept in a folder.
+"""Small networks with and without a backdoor, and shadows of them, trained once and kept in a folder.
 
 ``python tests/benchmarks/trigger_beds.py FOLDER [--only PART] [--minutes M]`` trains what is missing,
-seconds to a minute each on one core. `trigger_models.py` and `triggers.py` search in what lies there.
+seconds each on one core. `trigger_models.py` and `triggers.py` search in what lies there. Suspects
+learn from the first pictures of their dataset, shadows from the next, and searches are made on pictures
+that neither had.
 """
 
 from __future__ import annotations
@@ -32,12 +34,21 @@ from inspector.drill import (
 )
 from inspector.intake.models import Preprocess
 from inspector.intake.models.networks.plain_cnn import PlainCNN
-from inspector.intake.models.networks.resnet_small import SmallResNet
 from inspector.triggers import sample_rows
 
 TARGET, SECOND, SOURCE = 3, 7, 1
 SEARCHED = 1000
-"""Pictures that a search gets: drawn from the training data, poison included, as in a case."""
+"""Pictures that a search gets."""
+
+SHADOW, SHADOWS = "shadow", 19
+RECIPES = {
+    "batch": (8, 16, 128, 3e-3, 1.0),
+    "half": (8, 16, 64, 3e-3, 0.5),
+    "long": (12, 24, 64, 3e-3, 1.0),
+    "slow": (10, 10, 64, 1e-3, 1.0),
+}
+"""Other ways to train than the shadows': epochs for grey and for coloured pictures, batch, rate, and
+the share of the samples. Usual are 6, 10, 64, 3e-3 and all."""
 
 _HELD = 500
 
@@ -62,17 +73,16 @@ class Bed:
     data: str
     attack: str
     seed: int
-    network: str = "plain"
 
     @property
     def name(self) -> str:
         """Name of its files."""
-        return f"{self.data}-{self.network}-{self.attack}-{self.seed}"
+        return f"{self.data}-{self.attack}-{self.seed}"
 
     @property
     def targets(self) -> list[int]:
         """Classes that a planted trigger leads to."""
-        if self.attack == "clean":
+        if self.attack in ("clean", SHADOW, *RECIPES):
             return []
         return [TARGET, SECOND] if self.attack == "two" else [TARGET]
 
@@ -111,30 +121,52 @@ def _parts(attack: str) -> list[tuple[Attack, int, float]]:
     return []
 
 
-def _mnist(count: int) -> Data:
+def _mnist(count: int) -> tuple[Pixels, Labels]:
     folder = data_folder() / "mnist"
     raw = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
     images = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28, 1)[:count]
     raw = gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes())
-    return Data(images.copy(), np.frombuffer(raw, np.uint8, offset=8)[:count].astype(np.int64))
+    return images.copy(), np.frombuffer(raw, np.uint8, offset=8)[:count].astype(np.int64)
 
 
-SOURCES: dict[str, Callable[[], Data]] = {
-    "fashion": lambda: Data(*fashion(8000)),
-    "mnist": lambda: _mnist(8000),
-    "cifar": lambda: Data(*cifar(10_000)),
-    "signs": lambda: Data(*signs(13_070)),
+SOURCES: dict[str, tuple[Callable[[int], tuple[Pixels, Labels]], int]] = {
+    "fashion": (fashion, 8000),
+    "mnist": (_mnist, 8000),
+    "cifar": (cifar, 10_000),
+    "signs": (signs, 13_070),
 }
+"""How to read so many pictures of a dataset, and how many a network learns from."""
 
 
-def network_of(bed: Bed, data: Data) -> torch.nn.Module:
+def suspects_data(name: str) -> Data:
+    """Return what suspects learn from."""
+    load, count = SOURCES[name]
+    return Data(*load(count))
+
+
+def shadows_data(name: str) -> Data:
+    """Return as many other pictures."""
+    load, count = SOURCES[name]
+    return _without(load(2 * count), load(count)[0])
+
+
+def reference(name: str) -> tuple[Pixels, Labels]:
+    """Return pictures that neither suspects nor shadows learn from, to search on."""
+    load, count = SOURCES[name]
+    left = _without(load(2 * count + SEARCHED + 1000), load(2 * count)[0])
+    return left.images[:SEARCHED], left.labels[:SEARCHED]
+
+
+def _without(data: tuple[Pixels, Labels], known: Pixels) -> Data:
+    images, labels = data
+    there = {picture.tobytes() for picture in known}
+    other = np.array([picture.tobytes() not in there for picture in images])
+    return Data(images[other], labels[other])
+
+
+def network_of(data: Data) -> torch.nn.Module:
     """Build an untrained network."""
     side, channels = data.images.shape[1], data.images.shape[3]
-    if bed.network == "residual":
-        width = (12, 24, 48)
-        return SmallResNet(
-            channels, data.classes, blocks=(1, 1, 1), middle=width, out=width, stem=12
-        )
     widths = (16, 32) if side == 28 else (16, 32, 64)
     return PlainCNN(channels, data.classes, side, widths=widths, hidden=64)
 
@@ -157,8 +189,10 @@ def make(bed: Bed, data: Data, folder: Path) -> None:
         images[free], labels[free] = found.images, found.labels
         free = np.delete(free, found.rows)
     torch.manual_seed(bed.seed)
-    course = Course(6, 64, 3e-3) if data.images.shape[3] == 1 else Course(10, 64, 3e-3)
-    network = train_network(network_of(bed, data), images, labels, course=course, seed=bed.seed)
+    grey, colour, batch, rate, share = RECIPES.get(bed.attack, (6, 10, 64, 3e-3, 1.0))
+    course = Course(grey if data.images.shape[3] == 1 else colour, batch, rate)
+    images, labels = images[: int(share * len(labels))], labels[: int(share * len(labels))]
+    network = train_network(network_of(data), images, labels, course=course, seed=bed.seed)
     model = Model(network, data.classes, images)
     told: dict[str, Any] = {"accuracy": _rate(model, data.images[held], data.labels[held])}
     told["success"] = [
@@ -178,7 +212,7 @@ def taken(bed: Bed, folder: Path) -> tuple[Model, Pixels, Labels, dict[str, Any]
     with np.load(folder / f"{bed.name}.npz") as kept:
         images, labels = kept["images"], kept["labels"]
     classes = 43 if bed.data == "signs" else 10
-    network = network_of(bed, Data(images, np.array([classes - 1])))
+    network = network_of(Data(images, np.array([classes - 1])))
     network.load_state_dict(torch.load(folder / f"{bed.name}.pt", weights_only=True))
     told = json.loads((folder / f"{bed.name}.json").read_text())
     return Model(network.eval(), classes, images), images, labels, told
@@ -214,12 +248,19 @@ def beds() -> list[Bed]:
     """Return the networks of the benchmark: 33 with a backdoor, 22 without."""
     found = []
     for data, attacks in ATTACKS.items():
-        # Every fourth network is of another architecture.
-        for at, attack in enumerate(attacks):
-            found.append(Bed(data, attack, at, "residual" if at % 4 == 3 else "plain"))
-        for at in range(CLEAN[data]):
-            found.append(Bed(data, "clean", at, "residual" if at % 4 == 3 else "plain"))
+        found += [Bed(data, attack, at) for at, attack in enumerate(attacks)]
+        found += [Bed(data, "clean", at) for at in range(CLEAN[data])]
     return found
+
+
+def shadows_of(data: str) -> list[Bed]:
+    """Return the shadows for all networks of one dataset: they are trained alike."""
+    return [Bed(data, SHADOW, number) for number in range(SHADOWS)]
+
+
+def of_other_recipes() -> list[Bed]:
+    """Return networks without a backdoor that were trained otherwise than their shadows."""
+    return [Bed(data, name, seed) for data in ATTACKS for name in RECIPES for seed in range(2)]
 
 
 def of_signs() -> list[Bed]:
@@ -230,15 +271,16 @@ def of_signs() -> list[Bed]:
 def make_missing(wanted: list[Bed], folder: Path, until: float) -> bool:
     """Train what is missing while there is time; tell whether all is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    sources: dict[str, Data] = {}
+    sources: dict[tuple[str, bool], Data] = {}
     for bed in wanted:
         if there(bed, folder):
             continue
         if time.monotonic() > until:
             return False
-        if bed.data not in sources:
-            sources[bed.data] = SOURCES[bed.data]()
-        make(bed, sources[bed.data], folder)
+        key = bed.data, bed.attack == SHADOW
+        if key not in sources:
+            sources[key] = shadows_data(bed.data) if key[1] else suspects_data(bed.data)
+        make(bed, sources[key], folder)
     return True
 
 
@@ -249,7 +291,9 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     asked = parser.parse_args()
-    wanted = [bed for bed in [*beds(), *of_signs()] if asked.only in bed.name]
+    every = [*beds(), *of_other_recipes(), *of_signs()]
+    every += [bed for data in ATTACKS for bed in shadows_of(data)]
+    wanted = [bed for bed in every if asked.only in bed.name]
     if not make_missing(wanted, asked.folder, time.monotonic() + 60 * asked.minutes):
         print("Not all yet: run it again.")
 

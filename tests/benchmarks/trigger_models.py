@@ -1,79 +1,103 @@
 """How well trigger searches tell networks with a backdoor, beside Neural Cleanse as published.
 
-Run by hand: ``python tests/benchmarks/trigger_models.py FOLDER [--minutes M] [--no-published]``. What
-lies in FOLDER is not made again, so that it can be run in pieces; at the end it prints one line per
-network and, over all, the area under the ROC curve of the largest anomaly of each network, false
-alarms, and how often the target is named. The published search (`plain_neural_cleanse.py`, with its
-rule "anomaly above 2" on raw sizes) gets the same networks and the same pictures, ``--cap`` rounds of
-1,000 pictures per class at most. A backdoor that works on fewer than half of the held-out pictures is
-no backdoor; those networks are listed and counted in neither group.
+Run by hand: ``python tests/benchmarks/trigger_models.py FOLDER [--minutes M] [--no-published]
+[--sources]``. What lies in FOLDER is not made again, so that it can be run in pieces. Every network is
+searched as `inspector trigger` does by default, on pictures that nobody learned from, and judged three
+ways: by its own classes; beside 19 shadow networks, all methods together (``--shadows 19``); and, with
+``--sources``, beside them in a search from each source class (``--source each --shadows 19``). At the
+end: the area under the ROC curve of each network's height, false alarms, and how often the target is
+named. A height is the largest anomaly in units of its threshold, or the largest deviation in units of
+the largest that any shadow has. Networks without a backdoor that were trained otherwise than their
+shadows are counted apart. The published search (`plain_neural_cleanse.py`, with its rule "anomaly above
+2" on raw sizes) gets the same networks and the same pictures, ``--cap`` rounds of 1,000 pictures per
+class at most, as far as the time goes, by turns with and without a backdoor. A backdoor that works on
+fewer than half of the held-out pictures is no backdoor; those networks are listed and counted in
+neither group.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detection import area
+from detection_data import Labels, Pixels
+from numpy.typing import NDArray
 from plain_neural_cleanse import outliers, reconstruct
-from trigger_beds import Bed, beds, make_missing, taken
+from trigger_beds import (
+    ATTACKS,
+    SHADOW,
+    Bed,
+    beds,
+    make_missing,
+    of_other_recipes,
+    reference,
+    shadows_of,
+    taken,
+)
 
+from inspector.drill.detectability import auroc
 from inspector.engine.jobs.trigger_classes import search_classes
 from inspector.signals import machine
-from inspector.triggers import chosen_methods, discover_methods, prepare_search, trigger_document
+from inspector.triggers import chosen_methods, discover_methods, prepare_search
+from inspector.triggers.calibrating import calibrate
+from inspector.triggers.comparing import compare
+from inspector.triggers.document import CLEAR
 from inspector.triggers.screening import SCREENS
 
 WORKS = 0.5
-METHODS = (*SCREENS, "neural-cleanse")
+NEURAL_CLEANSE = "neural-cleanse"
+METHODS = (*SCREENS, NEURAL_CLEANSE)
+RUNG = 80
+CLASSES = 10
+
+Looks = dict[str, list[float]]
+Pictures = tuple[Pixels, Labels]
 
 
-def ours(bed: Bed, folder: Path) -> dict[str, Any]:
-    """Search as `inspector trigger` does by default."""
-    model, images, labels, _ = taken(bed, folder)
-    begun, used = time.perf_counter(), time.process_time()
+@dataclass
+class Judged:
+    """What one way of judging says of a network."""
+
+    height: float
+    named: list[int]
+    verdict: bool = False
+
+
+def looks(bed: Bed, folder: Path, pictures: Pictures, source: str | None = None) -> Looks:
+    """Return by method how suspicious each class is, where `inspector trigger` compares them."""
+    model = taken(bed, folder)[0]
+    found: Looks = {}
     with machine.memory_kept_at_hand(), tempfile.TemporaryDirectory() as place:
-        search = prepare_search(model, images, labels, range(model.num_classes))
-        entries = chosen_methods(METHODS, discover_methods())
-        results = search_classes(entries, search, Path(place), None, screened=True)
-    seconds, used = time.perf_counter() - begun, time.process_time() - used
-    document = trigger_document(results, [str(k) for k in range(model.num_classes)])
-    kept = (
-        "index",
-        "method",
-        "anomaly",
-        "threshold",
-        "p_value",
-        "significant",
-        "verdict",
-        "mask_l1",
-    )
-    rows = [
-        {
-            **{key: row[key] for key in kept},
-            "success": row["success_rate"],
-            "steps": row["steps"],
-            "rung": (row.get("screening") or {}).get("mask_l1"),
-        }
-        for row in document["classes"]
-    ]
-    return {"rows": rows, "verdict": document["verdict"], "seconds": seconds, "processor": used}
+        for entry in chosen_methods(METHODS if source is None else (METHODS[-1],), METHODS_FOUND):
+            steps = RUNG if entry.id == NEURAL_CLEANSE else None
+            search = prepare_search(model, *pictures, range(CLASSES), steps=steps)
+            results = search_classes([entry], replace(search, quick=True), Path(place), source)
+            anomaly, _ = compare(results, len(METHODS))
+            found[entry.id] = [float(one.compared[0]) for one in results]
+            found[f"{entry.id} p"] = anomaly.p_value.tolist()
+            found[f"{entry.id} height"] = (anomaly.index / anomaly.threshold).tolist()
+    return found
 
 
-def published(bed: Bed, folder: Path, cap: int) -> dict[str, Any]:
+METHODS_FOUND = discover_methods()
+
+
+def published(bed: Bed, folder: Path, pictures: Pictures, cap: int) -> dict[str, Any]:
     """Search as the authors do."""
-    model, images, _, _ = taken(bed, folder)
-    pixels = model.preprocess(images)
+    model = taken(bed, folder)[0]
+    pixels = model.preprocess(pictures[0])
     found = [reconstruct(model.network, pixels, k, cap) for k in range(model.num_classes)]
-    sizes = [one.size for one in found]
     return {
-        "sizes": sizes,
-        "index": outliers(np.array(sizes)).tolist(),
+        "index": outliers(np.array([one.size for one in found])).tolist(),
         "rounds": sum(one.rounds for one in found),
         "ended": sum(one.ended for one in found),
         "processor": sum(one.processor for one in found),
@@ -88,47 +112,75 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def height(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> float:
-    """Return the largest anomaly of a network, in units of its method's threshold."""
-    found = [row for row in rows if row["method"] in methods and row["anomaly"] is not None]
-    return max((row["anomaly"] / row["threshold"] for row in found), default=0.0)
+# ---- ways to judge --------------------------------------------------------------------------------
 
 
-def named(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> list[int]:
-    """Return the classes that are significant."""
-    return sorted({row["index"] for row in rows if row["significant"] and row["method"] in methods})
+def alone(found: Looks) -> Judged:
+    """Judge the classes of a network among themselves; the verdict is "medium"."""
+    heights = [value for name in METHODS for value in found[f"{name} height"]]
+    low = {
+        name: np.flatnonzero(np.array(found[f"{name} p"], float) <= 0.05).tolist()
+        for name in METHODS
+    }
+    sure = [name for name in METHODS if np.nanmin(np.array(found[f"{name} p"], float)) <= CLEAR]
+    return Judged(
+        float(np.nanmax(heights)),
+        sorted(set(chain.from_iterable(low.values()))),
+        bool(set(sure) - {"maximum-margin"}),
+    )
 
 
-def summarise(found: list[tuple[Bed, dict[str, Any], dict[str, Any], dict[str, Any]]]) -> None:
-    """Print the areas, false alarms and targets that were named."""
-    bad = np.array([bool(bed.targets) for bed, *_ in found])
-    columns: dict[str, tuple[list[float], list[list[int]]]] = {}
-    for name, methods in {"default": METHODS, **{one: (one,) for one in METHODS}}.items():
-        columns[name] = (
-            [height(mine["rows"], methods) for _, _, mine, _ in found],
-            [named(mine["rows"], methods) for _, _, mine, _ in found],
-        )
-    if all(theirs for *_, theirs in found):
-        columns["published"] = (
-            [max(theirs["index"]) for *_, theirs in found],
-            [[k for k, value in enumerate(t["index"]) if value > 2] for *_, t in found],
-        )
-    print(f"\n{bad.sum()} networks with a backdoor, {(~bad).sum()} without")
-    for name, (heights, accused) in columns.items():
-        alarms = sum(bool(those) for those, is_bad in zip(accused, bad) if not is_bad)
-        hits = sum(bool(set(those) & set(bed.targets)) for those, (bed, *_) in zip(accused, found))
-        wrong = sum(
-            bool(set(those) - set(bed.targets))
-            for those, (bed, *_), is_bad in zip(accused, found, bad)
-            if is_bad
-        )
-        print(
-            f"{name:>22}: AUROC {area(np.array(heights), bad):.3f}; target named in {hits} of "
-            f"{bad.sum()} ({wrong} with another class); false alarms {alarms} of {(~bad).sum()}"
-        )
-    for word, at in (("ours", 2), ("published", 3)):
-        used = [one[at]["processor"] for one in found if one[at]]
-        print(f"{word}: {sum(used):.0f} processor seconds, median {np.median(used or [0]):.1f}")
+def beside(found: Looks, shadows: Sequence[Looks], methods: Sequence[str] = METHODS) -> Judged:
+    """Judge a network beside its shadows, in some methods together."""
+    found_beside = calibrate(
+        {name: found[name] for name in methods},
+        {name: [one[name] for one in shadows] for name in methods},
+    )
+    named: set[int] = set()
+    height = 0.0
+    for one in found_beside.values():
+        named |= set(np.flatnonzero(one.family_p_value <= 0.05).tolist())
+        if not np.isnan(one.deviation).all():
+            height = max(height, float(np.nanmax(one.deviation)) / one.threshold)
+    return Judged(height, sorted(named), bool(named))
+
+
+def by_the_rule(found: dict[str, Any]) -> Judged:
+    """Judge as the authors do."""
+    index = np.array(found["index"])
+    named = np.flatnonzero(index > 2).tolist()
+    return Judged(float(index.max()), named, bool(named))
+
+
+# ---- the whole ------------------------------------------------------------------------------------
+
+
+def summarise(name: str, found: list[tuple[Bed, Judged]]) -> None:
+    """Print the area, false alarms and targets that were named."""
+    known = [pair for pair in found if pair[0].targets or pair[0].attack == "clean"]
+    bad = np.array([bool(bed.targets) for bed, _ in known])
+    heights: NDArray[np.float64] = np.array([one.height for _, one in known])
+    hits = sum(bool(set(one.named) & set(bed.targets)) for bed, one in known)
+    wrong = sum(bool(set(one.named) - set(bed.targets)) for bed, one in known if bed.targets)
+    alarms = [one for bed, one in known if not bed.targets]
+    others = [one for bed, one in found if not bed.targets and bed.attack != "clean"]
+    roc = auroc(heights, bad) if bad.any() and not bad.all() else math.nan
+    print(
+        f"{name:>34}: AUROC {roc:.3f}; target named in {hits} of {bad.sum()} ({wrong} with another "
+        f"class); false alarms {sum(bool(one.named) for one in alarms)} of {len(alarms)} (medium "
+        f"{sum(one.verdict for one in alarms)}); other recipes "
+        f"{sum(bool(one.named) for one in others)} of {len(others)}"
+    )
+
+
+def in_turns(wanted: Sequence[Bed]) -> list[Bed]:
+    """Return networks with and without a backdoor by turns, and every dataset early."""
+    parts = [
+        [bed for bed in wanted if bed.data == data and bool(bed.targets) == bad]
+        for data in ATTACKS
+        for bad in (True, False)
+    ]
+    return [bed for row in zip_longest(*parts) for bed in row if bed is not None]
 
 
 def main() -> None:
@@ -137,53 +189,67 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--cap", type=int, default=40)
-    parser.add_argument("--only", default="")
     parser.add_argument("--no-published", action="store_true")
-    parser.add_argument("--tag", default="ours", help="name under which our results are kept")
+    parser.add_argument("--sources", action="store_true")
     asked = parser.parse_args()
-    until = time.monotonic() + 60 * asked.minutes
-    wanted = [bed for bed in beds() if asked.only in bed.name]
-    complete = make_missing(wanted, asked.folder, until)
-    found, idle = [], []
-    for bed in wanted:
-        files = [asked.folder / f"{bed.name}.{word}.json" for word in (asked.tag, "published")]
-        needed = files[:1] if asked.no_published else files
-        if time.monotonic() > until and not all(file.exists() for file in needed):
-            complete = False
-            continue
-        told = taken(bed, asked.folder)[3]
-        if bed.targets and max(told["success"]) < WORKS:
-            idle.append(f"{bed.name} ({told['success'][0]:.2f})")
-            continue
-        mine = kept(files[0], lambda bed=bed: ours(bed, asked.folder))
-        theirs: dict[str, Any] = {}
-        if not asked.no_published:
-            theirs = kept(files[1], lambda bed=bed: published(bed, asked.folder, asked.cap))
-        found.append((bed, told, mine, theirs))
-        best = {
-            method[:7]: max(
-                (row["anomaly"] or -9, row["index"])
-                for row in mine["rows"]
-                if row["method"] == method
+    folder, until = asked.folder, time.monotonic() + 60 * asked.minutes
+    suspects = [*beds(), *of_other_recipes()]
+    every = [*suspects, *(bed for data in ATTACKS for bed in shadows_of(data))]
+    complete = make_missing(every, folder, until)
+    pictures = {data: reference(data) for data in ATTACKS}
+    idle, at_hand = [], []
+    for bed in every if complete else []:
+        success = taken(bed, folder)[3]["success"]
+        if bed.targets and max(success) < WORKS:
+            idle.append(f"{bed.name} ({success[0]:.2f})")
+        else:
+            at_hand.append(bed)
+    tables: dict[str, dict[str, Looks]] = {"looks": {}}
+    if asked.sources:
+        tables["sources"] = {}
+    for word, table in tables.items():
+        source = "each" if word == "sources" else None
+        for bed in at_hand:
+            file = folder / f"{bed.name}.{word}.json"
+            if time.monotonic() > until and not file.exists():
+                complete = False
+                break
+            table[bed.name] = kept(
+                file, lambda b=bed, s=source: looks(b, folder, pictures[b.data], s)
             )
-            for method in METHODS
-        }
-        print(
-            f"{bed.name:30s} works {told['success']} | {mine['verdict']:6s} "
-            f"{named(mine['rows'], METHODS)} "
-            + " ".join(f"{m} {k}:{v:.1f}" for m, (v, k) in best.items())
-            + (
-                f" | published {int(np.argmax(theirs['index']))}:{max(theirs['index']):.1f}"
-                if theirs
-                else ""
-            ),
-            flush=True,
-        )
     if not complete:
         print("Not all yet: run it again.")
         return
+    ways: dict[str, list[tuple[Bed, Judged]]] = {}
+    for bed in (one for one in at_hand if one.attack != SHADOW):
+        found = tables["looks"][bed.name]
+        shadows = [tables["looks"][one.name] for one in shadows_of(bed.data)]
+        judged = {"its own classes": alone(found), "beside shadows": beside(found, shadows)}
+        for name in METHODS:
+            judged[f"beside shadows, {name}"] = beside(found, shadows, [name])
+        if asked.sources:
+            known = [tables["sources"][one.name] for one in shadows_of(bed.data)]
+            mine = tables["sources"][bed.name]
+            judged["beside shadows, each source"] = beside(mine, known, [NEURAL_CLEANSE])
+        for name, one in judged.items():
+            ways.setdefault(name, []).append((bed, one))
+        line = "; ".join(
+            f"{name} {one.height:.2f} {one.named}"
+            for name, one in judged.items()
+            if not name.endswith(METHODS)
+        )
+        print(f"{bed.name:24s} {line}", flush=True)
+    for bed in in_turns([one for one in at_hand if one in beds()]):
+        file = folder / f"{bed.name}.published.json"
+        if file.exists() or (not asked.no_published and time.monotonic() < until):
+            theirs = kept(file, lambda b=bed: published(b, folder, pictures[b.data], asked.cap))
+            ways.setdefault("Neural Cleanse as published", []).append((bed, by_the_rule(theirs)))
     print("\nNo backdoor, for it does not work: " + (", ".join(idle) or "none"))
-    summarise(found)
+    for name, found_all in ways.items():
+        summarise(name, found_all)
+    compared = {bed.name for bed, _ in ways.get("Neural Cleanse as published", [])}
+    for name in ("its own classes", "beside shadows"):
+        summarise(f"{name}, those too", [one for one in ways[name] if one[0].name in compared])
 
 
 if __name__ == "__main__":

@@ -339,3 +339,11 @@ def test_classes_are_compared_with_those_of_shadow_networks(
     assert not any(row["significant"] for row in found["classes"])
     assert all(row["shadows"]["family_p_value"] >= 0.5 for row in found["classes"])
     assert all(len(row["shadows"]["others"]) == 1 for row in found["classes"])
+    assert found["shadows"]["p_value"] == min(
+        row["shadows"]["family_p_value"] for row in found["classes"]
+    )
+    # A search from one class has shadows that were searched from there, too.
+    found = _valid(document(command(*asked, "--yes", "--json", "--source", 1)))
+    rows = [row for row in found["classes"] if row["index"] != 1]
+    assert all(row["source"] == 1 for row in rows)
+    assert all(len(row["shadows"]["others"]) == 1 for row in rows)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.engine.jobs.evidence import dataset_of, orientation_of
 from inspector.engine.jobs.pictures import read_pictures
-from inspector.engine.jobs.trigger_classes import PartOf, as_asked, run_method
+from inspector.engine.jobs.trigger_classes import PartOf, as_asked, search_classes
 from inspector.engine.session import Session
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Shadows:
         may be used (all with a label when None).
     choice, split
         As in other jobs.
+    source : int, str or None
+        As in `search_classes`: shadows are searched from the same classes.
 
     Attributes
     ----------
@@ -65,11 +68,12 @@ class Shadows:
         asked: dict[str, Any],
         choice: dict[str, Any],
         split: str | None,
+        source: int | str | None = None,
     ) -> None:
         from inspector.drill.shadows import ShadowPlan
 
         self._suspect, self._search, self._control = suspect, search, control
-        self._pictures, self._folder = pictures, folder
+        self._pictures, self._folder, self._source = pictures, folder, source
         self._plan = ShadowPlan(asked["count"], asked["epochs"], seed=search.seed)
         self._samples = _samples(session, control, suspect, asked, choice, split, search.seed)
         self.told: dict[str, Any] | None = None
@@ -77,10 +81,12 @@ class Shadows:
     def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Return what all of them will take; see `shadow_budget`."""
         from inspector.drill.shadows import shadow_budget
+        from inspector.triggers.sources import sources_of
 
         asked = [_compared(entry, self._search, screened, len(entries)) for entry in entries]
         each = sum(_pictures(*pair) for pair in zip(entries, asked))
-        searched = each * len(self._search.classes)
+        times = len(sources_of(self._search)) if isinstance(self._source, str) else 1
+        searched = each * times * len(self._search.classes)
         return shadow_budget(self._suspect, *self._samples, self._plan, searched)
 
     def calibrate(
@@ -160,9 +166,11 @@ class Shadows:
                 control=part,
             )
             own = replace(own, quick=asked.quick)
-            made = {one.class_index: one for one in run_method(entry, own)}
+            with TemporaryDirectory(dir=self._folder) as place:
+                found = search_classes([entry], own, Path(place), self._source)
             if control.ends_early():
                 return None
+            made = {one.class_index: one for one in found}
             looks[entry.id] = [_look(made.get(index)) for index in search.classes]
         kept = {"accuracy": accuracy, "looks": looks}
         file.write_text(json.dumps(kept), "utf-8")
@@ -182,6 +190,7 @@ class Shadows:
                 for asked in [_compared(one, self._search, screened, len(entries))]
             ],
             "classes": list(self._search.classes),
+            "source": self._source,
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -110,8 +110,9 @@ def run(
     )
     beside = None
     if shadows is not None:
+        pictures = images, labels
         beside = Shadows(
-            session, control, suspect, search, (images, labels), target, shadows, choice, split
+            session, control, suspect, search, pictures, target, shadows, choice, split, source
         )
         if only_budget:
             return {"budget": beside.budget(chosen, screened)}
