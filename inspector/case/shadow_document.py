@@ -16,6 +16,9 @@ from inspector.case.folder import Case
 NETWORKS = "shadow_networks"
 """Record of the last search that trained any; a later search without them says nothing of these."""
 
+ENOUGH = 19
+"""Shadows with which a class can be significant at 5 %."""
+
 MOST = 200
 """Shadows that a search may have."""
 

@@ -56,6 +56,12 @@ class Dialogs:
 
         self._show("drill", lambda: DrillDialog(self._workspace, self._window))
 
+    def shadows(self) -> None:
+        """Compare with shadow networks; stays open beside the window while they are trained."""
+        from inspector.gui.shadows_dialog import ShadowsDialog
+
+        self._show("shadows", lambda: ShadowsDialog(self._workspace, self._window))
+
     def trace(self) -> None:
         """Trace the answer to the current sample, when nothing else runs."""
         from inspector.gui.trace_dialog import TraceDialog

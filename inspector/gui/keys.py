@@ -75,6 +75,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("tag-kinds", "Kinds of tags…", "Tag", (), "case"),
     Command("audit", "Audit a class…", "Detectors", (), "samples"),
     Command("search-triggers", "Search for triggers…", "Detectors", (), "samples"),
+    Command("shadows", "Compare with shadow networks…", "Detectors", (), "samples"),
     Command("trace", "Trace this sample…", "Detectors", (), "samples"),
     Command("drill", "Plan a drill…", "Detectors", (), "samples"),
     Command("check-cleaning", "Check the cleaning…", "Detectors", (), "samples"),

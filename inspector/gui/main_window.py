@@ -232,6 +232,7 @@ class MainWindow(QMainWindow):
             "tag-kinds": self.dialogs.tag_kinds,
             "audit": lambda: self.arrange("audit"),
             "search-triggers": lambda: self.focus_panel("trigger"),
+            "shadows": self.dialogs.shadows,
             "check-cleaning": self.dialogs.cleaning,
             "trace": self.dialogs.trace,
             "drill": self.dialogs.drill,

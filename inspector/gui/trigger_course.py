@@ -11,8 +11,8 @@ from inspector.gui.pixel_view import as_pixels
 from inspector.gui.trigger_plots import LONGEST
 from inspector.gui.trigger_results import Trigger, as_number
 
-STAGE = "Trigger search"
-"""What the stages of a search begin with."""
+STAGE, SHADOWS = "Trigger search", "Shadow networks"
+"""What the stages of a search begin with, and of what comes after it."""
 
 ENDINGS = ("done", "failed", "cancelled")
 _WORDS = ("found", "searching", "none")
@@ -60,6 +60,7 @@ class SearchCourse:
         self.standings: dict[int, Standing] = {}
         self.wanted: frozenset[int] = frozenset()
         self._left = self._share = float("nan")
+        self._comparing = False
 
     def begin(self, wanted: Iterable[int] = ()) -> None:
         """Follow a new search for these classes."""
@@ -71,6 +72,7 @@ class SearchCourse:
         self.running = self.paused = self.ending = False
         self.live, self.standings, self.wanted = {}, {}, frozenset()
         self._left = self._share = float("nan")
+        self._comparing = False
 
     def concerns(self, index: int) -> bool:
         """Tell whether the search is for this class, as far as that is known."""
@@ -96,8 +98,10 @@ class SearchCourse:
         if kind == "preview" and name == "trigger-classes":
             self._stand(event.get("classes"), count)
         elif kind == "progress" and self.running:
-            if not str(event.get("stage", "")).startswith(STAGE):
+            stage = str(event.get("stage", ""))
+            if not stage.startswith((STAGE, SHADOWS)):
                 return None  # A map is placed beside.
+            self._comparing = stage.startswith(SHADOWS)
             done, total = as_number(event.get("done")), as_number(event.get("total"))
             self._share = min(max(done / total, 0.0), 1.0) if total > 0 else float("nan")
             self._left = as_number(event.get("seconds_left"))
@@ -114,6 +118,8 @@ class SearchCourse:
         works = sum(one.running and one.word == "found" for one in standings)
         total = max(len(self.wanted), len(standings))
         words = [f"{through:,} of {total:,} classes through" if total else "Searching …"]
+        if self._comparing:
+            words = ["training and searching shadow networks"]
         if works:
             words.append(f"{works:,} more work so far")
         if self.ending:

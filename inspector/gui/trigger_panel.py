@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from inspector.case import Case, trigger_document, trigger_sentence
+from inspector.gui.array_table import tooltip
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.pixel_view import to_pixels
 from inspector.gui.plain import plain
+from inspector.gui.shadow_dots import beside_words
+from inspector.gui.shadows_dialog import comparison_said
 from inspector.gui.trigger_classes import TickedClasses
 from inspector.gui.trigger_controls import SearchControls
 from inspector.gui.trigger_course import ENDINGS, SearchCourse
@@ -30,6 +33,7 @@ CAVEAT = (
 
 
 _FOLLOWED = ("preview", "progress", "paused", "resumed", "finishing")
+DOTS = "Dots: shadow networks; diamond: this network; line: from where on a class is significant."
 NATURAL = "A natural feature of the class can do that too: look at it, and search the data for it."
 
 
@@ -55,7 +59,7 @@ class TriggerPanel(QWidget):
         self.classes.ticked_changed.connect(self._offer)
         self.classes.class_chosen.connect(self._show)
         self.classes.suspects_asked.connect(self.tick_suspects)
-        self.views.measure.activated.connect(self._compare)
+        self.views.measure.activated.connect(self._on_measure)
         self.views.class_chosen.connect(self.show_class)
         workspace.current_changed.connect(self._on_current)
         workspace.case_changed.connect(self._on_case)
@@ -68,6 +72,14 @@ class TriggerPanel(QWidget):
         # words stands side by side, so that the plots get the height.
         self._sets = self.classes.button(self)
         self.controls.row.insertWidget(1, self._sets)
+        self._shadows = QPushButton("Shadows…", self)
+        self._shadows.setToolTip(
+            "Train clean look-alikes of the model, search them alike, and judge each class beside "
+            "itself in them; the budget is shown first"
+        )
+        ask = self._workspace.command_requested
+        self._shadows.clicked.connect(lambda _=False: ask.emit("shadows"))
+        self.controls.row.insertWidget(3, self._shadows)
         self.controls.row.addWidget(self.views.measure)
         split = QSplitter(self)
         split.addWidget(self.classes)
@@ -134,26 +146,32 @@ class TriggerPanel(QWidget):
             )
             return
         self.stack.show_content()
-        if isinstance(names, set) and any(
+        told = isinstance(names, set) and any(
             str(name).startswith(("trigger", "finding")) for name in names
-        ):
+        )
+        if told:
             self.controls.method.offer(case)
             found = triggers_of(case, self.controls.method.name)
             self._found = {trigger.index: trigger for trigger in found}
             if self._fresh:
                 self._fresh = False
                 self._show_most_telling()
-            if not self.course.running:
-                self.controls.state.setText(self._ended or self._standing_words(case))
         self._offer()
         self._show()
-        self._compare()
+        if told:
+            self._on_measure()
+        else:
+            self._compare()
 
     def _standing_words(self, case: Case) -> str:
         """Say what the searches found so far, and what they cannot show."""
         if not self._found:
             return CAVEAT
         document = trigger_document(case)
+        beside = comparison_said(document, self.controls.method.name)
+        self.views.dots.setToolTip(tooltip(f"{DOTS} {beside}"))
+        if beside and self.views.besides:
+            return beside
         found = any(row["significant"] for row in document["classes"])
         judged = any(not row.get("stopped_early") for row in document["classes"])
         # Where nothing was found the sentence itself says what that does not show.
@@ -170,7 +188,8 @@ class TriggerPanel(QWidget):
 
     def _offer(self) -> None:
         self.controls.offer(bool(self.classes.ticked()))
-        self._sets.setVisible(not self.course.running)
+        for button in (self._sets, self._shadows):
+            button.setVisible(not self.course.running)
 
     def _show(self, _: object = None) -> None:
         index, running = self.classes.chosen, self.course.running
@@ -204,6 +223,8 @@ class TriggerPanel(QWidget):
             known = trigger.threshold == trigger.threshold
             limit = f" (threshold {trigger.threshold:.1f})" if known else ""
             words.append(f"anomaly {trigger.anomaly:.1f}{limit}")
+        if trigger.beside is not None:
+            words.append(beside_words(trigger.beside))
         if trigger.bound:
             words.append("compared early and, not standing out, searched no further")
         if trigger.stopped_early:
@@ -231,6 +252,12 @@ class TriggerPanel(QWidget):
                     break
         self._example = (index, pixels)
         return pixels
+
+    def _on_measure(self, _: object = None) -> None:
+        self._compare()
+        case = self._workspace.case
+        if case is not None and not self.course.running:
+            self.controls.state.setText(self._ended or self._standing_words(case))
 
     def _compare(self, _: object = None) -> None:
         if self.course.running and self.course.standings:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from inspector.gui import theme
-from inspector.gui.plain import plain
+from inspector.gui.class_columns import ClassColumns, quiet
 
 LONGEST = 20_000
 """Points of a curve that are kept."""
-_AXIS = 38
 FLAGGED, USUAL, OPEN = theme.VERDICT_COLOURS["medium"], "#3a6ba3", theme.FOCUS
 SCREENED = "#33475f"
 """Bars of recorded triggers: significant, not, stopped early, and only compared early."""
@@ -31,7 +28,7 @@ class CurvePlot(pg.PlotWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None)
-        _quiet(self)
+        quiet(self)
         self._loss = pg.PlotDataItem(pen=pg.mkPen(_LOSS, width=2))
         self._success = pg.PlotDataItem(pen=pg.mkPen(_SUCCESS, width=2))
         self.addItem(self._loss)
@@ -75,33 +72,14 @@ class CurvePlot(pg.PlotWidget):
         self._right.linkedViewChanged(self.plotItem.vb, self._right.XAxis)
 
 
-class ClassBars(pg.PlotWidget):
-    """One bar per class, and the line from which on a value counts.
-
-    Signals
-    -------
-    clicked : int
-        Class whose bar was clicked.
-    """
-
-    clicked = Signal(int)
+class ClassBars(ClassColumns):
+    """One bar per class, and the line from which on a value counts."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=None)
-        _quiet(self)
+        super().__init__(parent)
         none = np.zeros(1)
-        self._classes: list[int] = []
-        self._names: list[str] = []
         self._bars = pg.BarGraphItem(x=none, height=none, width=0.7)
-        self._line = pg.InfiniteLine(
-            angle=0, pen=pg.mkPen(theme.PROPOSED, width=2, style=Qt.PenStyle.DashLine)
-        )
         self.addItem(self._bars)
-        self.addItem(self._line)
-        self._line.setVisible(False)
-        self.plotItem.getAxis("left").setWidth(_AXIS)
-        self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
-        self.scene().sigMouseClicked.connect(self._on_clicked)
         self.setToolTip(
             "One bar per class; a click shows it. Orange: significant. Light blue: works, not searched "
             "through. Dark: compared early, searched no further. In a running search also green: "
@@ -117,7 +95,6 @@ class ClassBars(pg.PlotWidget):
         threshold: float,
     ) -> None:
         """Draw one bar per class, and a line at the threshold unless it is NaN."""
-        self._classes = list(classes)
         heights = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
         self._bars.setOpts(
             x=np.arange(len(heights)),
@@ -126,52 +103,7 @@ class ClassBars(pg.PlotWidget):
             brushes=[QColor(colour) for colour in colours],
             pen=pg.mkPen(None),
         )
-        shown = threshold == threshold and heights.size > 0
-        self._line.setVisible(shown)
-        if shown:
-            self._line.setValue(threshold)
-        self._names = list(names)
-        self._name_bars()
-        self.plotItem.getAxis("left").setTicks(None if heights.size else [[]])
-        top = max([*heights.tolist(), threshold if shown else 0.0, 0.1])
-        low = min([*heights.tolist(), 0.0])
-        self.setXRange(-0.6, max(len(heights), 1) - 0.4, padding=0)
-        self.setYRange(low, top, padding=0.08)
-
-    def _name_bars(self) -> None:
-        """Write as much of each name as has room below its bar; not every name for many bars."""
-        room = max(self.width() - _AXIS, 1) / max(len(self._names), 1)
-        letter = self.fontMetrics().averageCharWidth() + 1
-        every = max(1, math.ceil(4 * letter / room))
-        longest = max(3, int(room * every / letter))
-        ticks = [
-            (at, plain(name, longest)) for at, name in enumerate(self._names) if at % every == 0
-        ]
-        self.plotItem.getAxis("bottom").setTicks([ticks])
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if hasattr(self, "_names"):  # pyqtgraph resizes within its own constructor.
-            self._name_bars()
-
-    def _on_clicked(self, event: Any) -> None:
-        spot = self.plotItem.vb.mapSceneToView(event.scenePos())
-        at = round(spot.x())
-        if 0 <= at < len(self._classes):
-            self.clicked.emit(self._classes[at])
-
-
-def _quiet(plot: pg.PlotWidget) -> None:
-    """Take away everything that turns a figure into a toy: menus, zoom, buttons, frame."""
-    plot.setMinimumSize(110, 70)
-    plot.setMenuEnabled(False)
-    plot.hideButtons()
-    plot.setMouseEnabled(x=False, y=False)
-    plot.setFrameShape(plot.Shape.NoFrame)
-    for side in ("left", "bottom"):
-        axis = plot.plotItem.getAxis(side)
-        axis.setPen(pg.mkPen(theme.LINE))
-        axis.setTextPen(pg.mkPen(theme.MUTED))
+        self.show_columns(classes, names, [*heights.tolist(), 0.1], threshold)
 
 
 def _points(

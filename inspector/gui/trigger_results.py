@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.case import Case
+from inspector.case.shadow_document import beside_of
 from inspector.case.trigger_choice import trigger_form
 from inspector.case.trigger_document import region_words
 from inspector.errors import CaseError
@@ -61,6 +62,8 @@ class Trigger:
         Samples before and after a trigger that transforms.
     region : str
         Where it lies, in words; empty when not known.
+    beside : mapping or None
+        The class beside shadow networks, see `beside_of`; None where it was not compared.
     """
 
     index: int
@@ -84,6 +87,7 @@ class Trigger:
     transforms: bool = False
     examples: NDArray[np.uint8] | None = None
     region: str = ""
+    beside: Mapping[str, Any] | None = None
 
 
 def triggers_of(case: Case, method: str | None = None) -> list[Trigger]:
@@ -141,7 +145,13 @@ def read_trigger(case: Case, row: Mapping[str, Any]) -> Trigger | None:
         transforms=trigger_form(row) == "transformation",
         examples=_examples(case, row),
         region=region_words(row),
+        beside=_beside(row),
     )
+
+
+def _beside(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    beside = beside_of(row)
+    return None if beside is None or beside["deviation"] is None else beside
 
 
 def _is_bound(row: Mapping[str, Any]) -> bool:

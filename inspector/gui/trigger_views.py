@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
+from inspector.gui import theme
 from inspector.gui.pixel_view import PixelView, beside, stamped, stretched, to_image
+from inspector.gui.shadow_dots import ShadowDots
 from inspector.gui.trigger_classes import standing_colour
 from inspector.gui.trigger_course import Standing
 from inspector.gui.trigger_plots import FLAGGED, OPEN, SCREENED, USUAL, ClassBars, CurvePlot
@@ -20,6 +22,12 @@ MEASURES = (
     ("anomaly index", "anomaly", "How far each trigger is smaller than those of other classes"),
     ("mask size (log L1)", "mask_l1", "Decimal logarithm of the size in pixels; small is unusual"),
     ("success", "success", "Share of pictures that the trigger turns into the class"),
+)
+BESIDE = "beside"
+_BESIDE = (
+    "beside shadows",
+    BESIDE,
+    "How far each class deviates from the same class of clean look-alikes",
 )
 _TALL = 300
 """Height from which on the plots stand below the pictures, not beside them."""
@@ -46,10 +54,13 @@ class TriggerViews(QSplitter):
         self.stamp_view = PixelView("on a sample", self, side=_SIDE)
         self.curves = CurvePlot(self)
         self.bars = ClassBars(self)
+        self.dots = ShadowDots(self)
+        self.columns = QStackedWidget(self)
+        self.columns.addWidget(self.bars)
+        self.columns.addWidget(self.dots)
         self.measure = QComboBox(self)
-        for title, name, tip in MEASURES:
-            self.measure.addItem(title, name)
-            self.measure.setItemData(self.measure.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        for measure in MEASURES:
+            self._add_measure(*measure)
         self.measure.setToolTip("What is compared across classes")
         self._chosen_before = -1
         self.pictures = QWidget(self)
@@ -59,7 +70,7 @@ class TriggerViews(QSplitter):
         for view in (self.mask_view, self.pattern_view, self.stamp_view):
             row.addWidget(view)
         self.plots = QSplitter(Qt.Orientation.Horizontal, self)
-        self.plots.addWidget(self.bars)
+        self.plots.addWidget(self.columns)
         self.plots.addWidget(self.curves)
         self.plots.setSizes([320, 260])
         for splitter in (self, self.plots):
@@ -69,6 +80,7 @@ class TriggerViews(QSplitter):
         self._by_hand = False
         self.splitterMoved.connect(self._on_moved)
         self.bars.clicked.connect(self.class_chosen)
+        self.dots.clicked.connect(self.class_chosen)
         self.measure.activated.connect(self._on_measure)
 
     @property
@@ -117,6 +129,12 @@ class TriggerViews(QSplitter):
             self._do_without_anomaly()
         else:
             self._back_to_anomaly()
+        compared = [trigger for trigger in triggers if trigger.beside is not None]
+        self._offer_beside(bool(compared))
+        if self.besides:
+            self._compare_beside(compared, names)
+            return
+        self.columns.setCurrentWidget(self.bars)
         measure = self.measure.currentData()
         values = [_measured(trigger, measure) for trigger in triggers]
         thresholds = [t.threshold for t in triggers if t.threshold == t.threshold]
@@ -125,9 +143,39 @@ class TriggerViews(QSplitter):
         classes = [trigger.index for trigger in triggers]
         self.bars.show_bars(classes, [_name(names, at) for at in classes], values, colours, line)
 
+    @property
+    def besides(self) -> bool:
+        """Whether the classes are shown beside shadow networks."""
+        return bool(self.measure.currentData() == BESIDE)
+
+    def _compare_beside(self, triggers: Sequence[Trigger], names: Sequence[str]) -> None:
+        self.columns.setCurrentWidget(self.dots)
+        self.dots.show_beside(
+            [trigger.index for trigger in triggers],
+            [_name(names, trigger.index) for trigger in triggers],
+            [trigger.beside for trigger in triggers if trigger.beside is not None],
+            [FLAGGED if trigger.significant else theme.SELECTED for trigger in triggers],
+        )
+
+    def _offer_beside(self, there: bool) -> None:
+        """List the comparison with shadow networks where there is one; it is shown at first."""
+        at = self.measure.findData(BESIDE)
+        if there and at < 0:
+            self._add_measure(*_BESIDE)
+            self.measure.setCurrentIndex(self.measure.findData(BESIDE))
+        elif not there and at >= 0:
+            if self.besides:
+                self.measure.setCurrentIndex(0)
+            self.measure.removeItem(at)
+
+    def _add_measure(self, title: str, name: str, tip: str) -> None:
+        self.measure.addItem(title, name)
+        self.measure.setItemData(self.measure.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
     def compare_live(self, standings: Mapping[int, Standing], names: Sequence[str]) -> None:
         """Compare what a running search has so far; it has no anomaly index before the end."""
         self._do_without_anomaly()
+        self.columns.setCurrentWidget(self.bars)
         classes = sorted(standings)
         rows = [standings[at] for at in classes]
         success = self.measure.currentData() == "success"
@@ -140,13 +188,13 @@ class TriggerViews(QSplitter):
         self._chosen_before = -1  # Chosen by hand: it stays.
 
     def _do_without_anomaly(self) -> None:
-        if self.measure.currentData() == "anomaly":
+        if self.measure.currentData() in ("anomaly", BESIDE):
             self._chosen_before = self.measure.currentIndex()
             self.measure.setCurrentIndex(self.measure.findData("mask_l1"))
 
     def _back_to_anomaly(self) -> None:
         if self._chosen_before >= 0:
-            self.measure.setCurrentIndex(self._chosen_before)
+            self.measure.setCurrentIndex(min(self._chosen_before, self.measure.count() - 1))
             self._chosen_before = -1
 
     def _on_moved(self, _at: int, _index: int) -> None:

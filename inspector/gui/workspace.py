@@ -181,8 +181,14 @@ class Workspace(Judging):
         return self._start(lambda run: run.start_map())
 
     def start_trigger(self, classes: Sequence[int], **settings: Any) -> bool:
-        """Reconstruct triggers for some classes, in the background."""
-        return self._start(lambda run: run.start_trigger(list(classes), **settings))
+        """Reconstruct triggers for some classes, in the background.
+
+        With ``shadows`` among the settings an event "budget" waits for `answer_budget`.
+        """
+        agreement = Agreement("trigger", self._feed.inbox)
+        if settings.get("shadows"):
+            self._agreement = agreement
+        return self._start(lambda run: run.start_trigger(list(classes), agreement.ask, **settings))
 
     def start_limits(self, label: int, verified: int, canary: str = "features") -> bool:
         """Measure what an analysis would see in one class, in the background."""

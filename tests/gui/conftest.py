@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from planted_case import copy_planted
+from pytestqt.qtbot import QtBot
+
+from inspector.gui.workspace import Workspace
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -14,3 +19,13 @@ def _collected_in_the_main_thread() -> Iterator[None]:
     gc.disable()
     yield
     gc.collect()
+
+
+@pytest.fixture
+def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
+    """A window's workspace on a case with planted poison."""
+    copy_planted(tmp_path / "planted.case", 200)
+    opened = Workspace()
+    assert opened.open_case(tmp_path / "planted.case")
+    yield opened
+    opened.close_case()

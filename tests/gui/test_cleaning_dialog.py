@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from planted_case import NAMES, TARGET, copy_planted, put_array
-from PySide6.QtCore import Qt
+from planted_case import NAMES, TARGET, put_array
 from pytestqt.qtbot import QtBot
 
-from inspector.gui.agreement import Agreement
 from inspector.gui.case_panel import CasePanel
 from inspector.gui.cleaning_dialog import CleaningDialog
-from inspector.gui.jobs_panel import JobsPanel
 from inspector.gui.workspace import Workspace
 
 BUDGET = {
@@ -37,15 +31,6 @@ def check(success: tuple[int, int, int]) -> dict[str, Any]:
     }
     settings = {"trigger": f"{TARGET}:neural-cleanse", "tags": ["suspect"]}
     return {"settings": settings, "target": TARGET, "budget": BUDGET, "removed": 45, **models}
-
-
-@pytest.fixture
-def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
-    copy_planted(tmp_path / "planted.case", 200)
-    opened = Workspace()
-    assert opened.open_case(tmp_path / "planted.case")
-    yield opened
-    opened.close_case()
 
 
 @pytest.fixture
@@ -95,45 +80,11 @@ def test_the_plan_is_what_is_ticked(dialog: CleaningDialog, ready: Workspace) ->
     assert dialog.tags["poison"].text() == "poison (3)"
     dialog.tags["poison"].setChecked(True)
     dialog.seconds.setValue(90)
-    dialog.start.setCurrentIndex(2)
+    dialog.start_from.setCurrentIndex(2)
     assert dialog.measure.isEnabled()
     assert dialog.said.text() == ""
     plan = dialog.plan()
     assert (plan.tags, plan.seconds, plan.start) == (("poison",), 90.0, "weights")
-
-
-def test_the_budget_is_shown_and_waits_for_an_answer(
-    qtbot: QtBot, dialog: CleaningDialog, ready: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers: list[bool] = []
-    monkeypatch.setattr(ready, "start_cleaning", lambda plan: True)
-    monkeypatch.setattr(ready, "answer_budget", answers.append)
-    qtbot.mouseClick(dialog.measure, Qt.MouseButton.LeftButton)
-    assert not dialog.measure.isVisible()
-    assert dialog.bar.isVisible()
-    ready.job_event.emit({"event": "budget", "job": "cleaning", "budget": BUDGET})
-    assert "15 epochs (570 steps) each, about 63 s together" in dialog.said.text()
-    assert answers == []
-    qtbot.mouseClick(dialog.train, Qt.MouseButton.LeftButton)
-    assert answers == [True]
-    stage = "Training, tagged samples kept"
-    told = {"event": "progress", "stage": stage, "done": 30, "total": 120, "seconds_left": 12.0}
-    ready.job_event.emit(told)
-    assert dialog.said.text() == f"{stage} … 12 s left for this one"
-    assert dialog.bar.value() == 250
-    ready.job_event.emit({"event": "cancelled", "job": "cleaning"})
-    assert dialog.said.text() == "Cancelled."
-    assert dialog.measure.isEnabled()
-
-
-def test_who_closes_the_question_has_not_agreed(
-    qtbot: QtBot, dialog: CleaningDialog, ready: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers: list[bool] = []
-    monkeypatch.setattr(ready, "answer_budget", answers.append)
-    ready.job_event.emit({"event": "budget", "job": "cleaning", "budget": BUDGET})
-    qtbot.mouseClick(dialog.close_, Qt.MouseButton.LeftButton)
-    assert answers == [False]
 
 
 def test_the_result_is_drawn_told_and_found_again_in_the_case(
@@ -170,32 +121,3 @@ def test_a_check_of_another_shape_is_left_out(qtbot: QtBot, ready: Workspace) ->
     dialog = CleaningDialog(ready)
     qtbot.addWidget(dialog)
     assert dialog.kept.count() == 0
-
-
-def test_the_jobs_panel_says_that_an_answer_is_waited_for(qtbot: QtBot, space: Workspace) -> None:
-    jobs = JobsPanel(space)
-    qtbot.addWidget(jobs)
-    space.job_event.emit({"event": "budget", "job": "cleaning", "budget": BUDGET})
-    assert "waits for your answer" in jobs.state.text()
-    assert jobs.cancel.isEnabled()
-
-
-@pytest.mark.parametrize("act", ["agree", "cancel", "close"])
-def test_the_job_waits_in_its_thread(qtbot: QtBot, space: Workspace, act: str) -> None:
-    """The thread that asks goes on with the answer; a cancel or another case answers no."""
-    heard: list[bool] = []
-    put: list[dict[str, Any]] = []
-    agreement = space._agreement = Agreement("cleaning", put.append)
-    thread = threading.Thread(target=lambda: heard.append(agreement.ask(BUDGET)))
-    thread.start()
-    qtbot.waitUntil(lambda: bool(put), timeout=5000)
-    assert put == [{"event": "budget", "job": "cleaning", "budget": BUDGET}]
-    assert heard == []
-    acts = {
-        "agree": lambda: space.answer_budget(True),
-        "cancel": space.cancel_job,
-        "close": space.close_case,
-    }
-    acts[act]()
-    thread.join(5)
-    assert heard == [act == "agree"]

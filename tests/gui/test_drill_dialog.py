@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_case import NAMES, TARGET, copy_planted
+from planted_case import NAMES, TARGET
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
@@ -45,15 +44,6 @@ def drilled(
         "found": found, "planted": 9, "covers": 0, "trials": 80, "held_out": 90, "seconds": 4.0,
         **changes,
     }  # fmt: skip
-
-
-@pytest.fixture
-def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
-    copy_planted(tmp_path / "planted.case", 200)
-    opened = Workspace()
-    assert opened.open_case(tmp_path / "planted.case")
-    yield opened
-    opened.close_case()
 
 
 @pytest.fixture
@@ -143,7 +133,7 @@ def test_the_budget_comes_first_then_the_progress(
     assert "about 2 min of training in all" in dialog.said.text()
     assert "1 more are in the case already" in dialog.said.text()
     assert answers == []
-    qtbot.mouseClick(dialog.begin, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
     assert answers == [True]
     told = {"event": "progress", "stage": "Drills", "done": 0, "total": 3, "text": "patch"}
     ready.job_event.emit(told)

@@ -196,9 +196,9 @@ class Investigation:
             self._open_engine(options, also)
             return work(self._run)
 
-    def start_trigger(self, classes: Sequence[int] | None = None, **settings: Any) -> None:
+    def start_trigger(self, classes: Sequence[int], agree: Agree, **settings: Any) -> None:
         """Search triggers in the background; previews arrive as events."""
-        self._start("trigger", lambda: self.trigger(classes, **settings))
+        self._start("trigger", lambda: self.trigger(classes, agree, **settings))
 
     def start_carriers(self, trigger: str | None = None) -> None:
         """Search the data for carriers in the background."""

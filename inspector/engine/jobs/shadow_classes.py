@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -149,7 +149,7 @@ class Shadows:
             return kept
         parts, count = 1 + len(entries), self._plan.count
         controls = [
-            PartOf(control, STAGE, (number - 1) * parts + at, count * parts) for at in range(parts)
+            _Unseen(control, STAGE, (number - 1) * parts + at, count * parts) for at in range(parts)
         ]
         shadow, accuracy = train_shadow(
             self._suspect, *self._samples, self._plan, number, controls[0]
@@ -193,6 +193,13 @@ class Shadows:
             "source": self._source,
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class _Unseen(PartOf):
+    """A control that shows nothing: the triggers of a shadow are not the suspect's."""
+
+    def preview(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keep it from the analyst."""
 
 
 def _samples(
