@@ -27,7 +27,8 @@ class ShadowDots(ClassColumns):
         self._zero = pg.InfiniteLine(pos=0, angle=0, pen=pg.mkPen(theme.LINE))
         self._dots = pg.ScatterPlotItem(size=5, pen=None, brush=pg.mkBrush(_DOT))
         self._own = pg.ScatterPlotItem(size=12, symbol="d", pen=pg.mkPen(theme.SURFACE))
-        for item in (self._zero, self._dots, self._own):
+        self._columns = pg.PlotCurveItem(pen=pg.mkPen(theme.RAISED), connect="pairs")
+        for item in (self._columns, self._zero, self._dots, self._own):
             self.addItem(item)
 
     def show_beside(
@@ -57,6 +58,8 @@ class ShadowDots(ClassColumns):
         own = [float(beside["deviation"]) for beside in besides]
         brushes = [pg.mkBrush(QColor(colour)) for colour in colours]
         self._own.setData(np.arange(len(own)), np.array(own), brush=brushes)
+        ends = (min([*y, *own, 0.0]), max([*y, *own, 0.0]))
+        self._columns.setData(np.repeat(np.arange(len(own)), 2), np.tile(ends, len(own)))
         limits = [one["threshold"] for one in besides if one["threshold"] is not None]
         self.show_columns(classes, names, [*y, *own], limits[0] if limits else float("nan"))
 

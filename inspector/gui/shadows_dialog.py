@@ -89,7 +89,7 @@ class ShadowsDialog(BudgetDialog):
         self._on_count()
 
     def sizeHint(self) -> QSize:
-        return QSize(640, 420 if self.found.text() else 290)
+        return QSize(640, 380 if self.found.text() else 290)
 
     # ---- what a question says of itself ---------------------------------------------------------
 
