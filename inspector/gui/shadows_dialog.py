@@ -89,7 +89,7 @@ class ShadowsDialog(BudgetDialog):
         self._on_count()
 
     def sizeHint(self) -> QSize:
-        return QSize(640, 380 if self.found.text() else 290)
+        return QSize(640, 340 if self.found.text() else 230)
 
     # ---- what a question says of itself ---------------------------------------------------------
 
@@ -139,12 +139,13 @@ class ShadowsDialog(BudgetDialog):
     def _tell(self) -> None:
         """Say what the case knows of a comparison."""
         case = self._workspace.case
-        self.found.setText("" if case is None else comparison_said(trigger_document(case)))
+        lines = [] if case is None else comparison_lines(trigger_document(case))
+        self.found.setText("\n".join(lines))
         self.found.setVisible(bool(self.found.text()))
         self.resize(self.size().expandedTo(self.sizeHint()))
 
 
-def comparison_said(document: Mapping[str, Any], method: str | None = None) -> str:
+def comparison_lines(document: Mapping[str, Any], method: str | None = None) -> list[str]:
     """Say what a trigger document knows of shadow networks, safe to show; nothing without any.
 
     Parameters
@@ -157,7 +158,7 @@ def comparison_said(document: Mapping[str, Any], method: str | None = None) -> s
     compared = compared_rows(document["classes"])
     chosen = {name: rows for name, rows in compared.items() if method in (None, name)}
     if not chosen:
-        return ""
+        return []
     said = [
         compared_sentence(rows) if method else f"{name}: {compared_sentence(rows)}"
         for name, rows in chosen.items()
@@ -168,4 +169,4 @@ def comparison_said(document: Mapping[str, Any], method: str | None = None) -> s
         if whole is not None:
             said.insert(0, f"Whole network: p-value {whole:.2g}.")
         said.append(trained_sentence(networks))
-    return plain(" ".join([*said, HOLDS]), 2500)
+    return [plain(line, 700) for line in (*said, HOLDS)]

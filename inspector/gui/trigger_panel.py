@@ -16,7 +16,7 @@ from inspector.gui.empty_page import EmptyOr
 from inspector.gui.pixel_view import to_pixels
 from inspector.gui.plain import plain
 from inspector.gui.shadow_dots import beside_words
-from inspector.gui.shadows_dialog import comparison_said
+from inspector.gui.shadows_dialog import comparison_lines
 from inspector.gui.trigger_classes import TickedClasses
 from inspector.gui.trigger_controls import SearchControls
 from inspector.gui.trigger_course import ENDINGS, SearchCourse
@@ -168,7 +168,7 @@ class TriggerPanel(QWidget):
         if not self._found:
             return CAVEAT
         document = trigger_document(case)
-        beside = comparison_said(document, self.controls.method.name)
+        beside = " ".join(comparison_lines(document, self.controls.method.name))
         self.views.dots.setToolTip(tooltip(f"{DOTS} {beside}"))
         if beside and self.views.besides:
             return beside
