@@ -91,7 +91,7 @@ def beside_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
 def compared_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Return by method those rows of a trigger document that were compared with shadow networks.
 
-    Each method's rows: the most deviating first.
+    The most deviating class of each method comes first, and so does the method that says most.
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -99,7 +99,12 @@ def compared_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[s
             found.setdefault(str(row["method"]), []).append(row)
     for same in found.values():
         same.sort(key=lambda row: -row["shadows"]["deviation"])
-    return found
+    return dict(sorted(found.items(), key=lambda one: min(map(_chance, one[1]))))
+
+
+def _chance(row: Mapping[str, Any]) -> float:
+    chance = row["shadows"]["family_p_value"]
+    return 1.0 if chance is None else float(chance)
 
 
 def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:

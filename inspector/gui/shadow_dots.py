@@ -25,7 +25,7 @@ class ShadowDots(ClassColumns):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._zero = pg.InfiniteLine(pos=0, angle=0, pen=pg.mkPen(theme.LINE))
-        self._dots = pg.ScatterPlotItem(size=5, pen=None, brush=pg.mkBrush(_DOT))
+        self._dots = pg.ScatterPlotItem(size=4, pen=None, brush=pg.mkBrush(_DOT))
         self._own = pg.ScatterPlotItem(size=12, symbol="d", pen=pg.mkPen(theme.SURFACE))
         self._columns = pg.PlotCurveItem(pen=pg.mkPen(theme.RAISED), connect="pairs")
         for item in (self._columns, self._zero, self._dots, self._own):
