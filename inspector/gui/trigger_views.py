@@ -154,7 +154,7 @@ class TriggerViews(QSplitter):
             [trigger.index for trigger in triggers],
             [_name(names, trigger.index) for trigger in triggers],
             [trigger.beside for trigger in triggers if trigger.beside is not None],
-            [FLAGGED if trigger.significant else theme.SELECTED for trigger in triggers],
+            [FLAGGED if _stands_out(trigger) else theme.SELECTED for trigger in triggers],
         )
 
     def _offer_beside(self, there: bool) -> None:
@@ -225,6 +225,12 @@ def _measured(trigger: Trigger, measure: str) -> float:
     if measure == "mask_l1":
         return log_size(trigger.mask_l1)
     return trigger.success if measure == "success" else trigger.anomaly
+
+
+def _stands_out(trigger: Trigger) -> bool:
+    """Tell whether it is beside its shadows that a class is significant: few cannot make it so."""
+    beside = trigger.beside
+    return trigger.significant and beside is not None and beside["threshold"] is not None
 
 
 def _colour(trigger: Trigger) -> str:

@@ -92,6 +92,8 @@ def test_it_says_what_it_means_and_what_the_networks_are(
 def test_too_few_networks_have_no_line(panel: TriggerPanel, space: Workspace) -> None:
     compare(space, 4)
     assert not panel.views.dots._line.isVisible()
+    brushes = {spot.brush().color().name() for spot in panel.views.dots._own.points()}
+    assert FLAGGED not in brushes
     assert "With so few of them no class can be significant" in panel.controls.state.text()
 
 
