@@ -212,8 +212,6 @@ class TriggerPanel(QWidget):
         if trigger.mask_l1 == trigger.mask_l1:
             what = "change" if trigger.transforms else "mask"
             words.append(f"{what} {'≤ ' if trigger.bound else ''}{trigger.mask_l1:.1f} px")
-        if trigger.region:
-            words.append(f"on {trigger.region}")
         if trigger.transforms and trigger.retained == trigger.retained:
             words.append(f"still known {trigger.retained:.0%}")
         moved, shuffled = trigger.controls
@@ -223,6 +221,8 @@ class TriggerPanel(QWidget):
             known = trigger.threshold == trigger.threshold
             limit = f" (threshold {trigger.threshold:.1f})" if known else ""
             words.append(f"anomaly {trigger.anomaly:.1f}{limit}")
+        if trigger.region:
+            words.append(f"on {trigger.region}")
         if trigger.beside is not None:
             words.append(beside_words(trigger.beside))
         if trigger.bound:

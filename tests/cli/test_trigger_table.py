@@ -57,6 +57,15 @@ def test_every_heading_and_number_is_whole(
     assert lines[4].startswith("[red]x")
 
 
+def test_a_significant_trigger_is_said_to_lie_somewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    region = {"pixels": 9, "rows": [26, 30], "columns": [27, 31]}
+    rows = [row("ship", significant=True, region=region), row("cat", region=region)]
+    said = [line for line in printed(rows, monkeypatch, capsys) if "rows" in line]
+    assert said == ["ship: the trigger lies on 9 px in rows 26–30, columns 27–31, counted from 0"]
+
+
 def test_what_was_stopped_is_marked_and_empty_columns_are_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
