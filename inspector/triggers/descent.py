@@ -45,3 +45,12 @@ class Adam:
         mean = self._mean / (1 - FIRST**self._steps)
         spread = (self._square / (1 - SECOND**self._steps)).sqrt_().add_(_EPSILON)
         self._values.addcdiv_(mean, spread, value=-self._rate)
+
+
+def finite_slope(slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return slopes (b, ...) with zero for what is no number, and the L1 norm of each, (b,)."""
+    steepness = slope.abs().flatten(1).sum(dim=1)
+    if not bool(steepness.isfinite().all()):
+        slope = torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
+        steepness = slope.abs().flatten(1).sum(dim=1)
+    return slope, steepness

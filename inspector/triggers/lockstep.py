@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from inspector.triggers.descent import Adam
+from inspector.triggers.descent import Adam, finite_slope
 from inspector.triggers.forms import Form
 from inspector.triggers.penalty import Penalty, Settings
 from inspector.triggers.preview import Preview, Standing
@@ -169,9 +169,16 @@ class Lockstep:
         slopes = [torch.zeros_like(value) for value in values]
         for row, index in zip(which.split(self._portion), picture.split(self._portion)):
             self._control.check()
-            pixels = self._pictures.pixels[index].float() / 255
-            own = [value.index_select(0, row).requires_grad_() for value in values]
-            stamped = self._form.stamp(pixels, *own)
+            # The pictures of a class stand together: its trigger is broadcast, not repeated.
+            classes, counts = (part.tolist() for part in row.unique_consecutive(return_counts=True))
+            own = [[value[at, None].requires_grad_() for value in values] for at in classes]
+            pixels = torch.div(self._pictures.pixels.index_select(0, index), 255)
+            stamped = torch.cat(
+                [
+                    self._form.stamp(some, *(part.expand(len(some), *part.shape[1:]) for part in one))
+                    for some, one in zip(pixels.split(counts), own)
+                ]
+            )
             answers = self._answers(stamped)
             target = self._targets[row]
             losses = F.cross_entropy(answers, target, reduction="none")
@@ -181,19 +188,21 @@ class Lockstep:
                 kept = F.cross_entropy(others, before, reduction="none")
                 losses = losses + self._settings.keep * kept
             (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped, retain_graph=True)
-            slope = torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
-            for total, part in zip(slopes, torch.autograd.grad(stamped, own, slope)):
-                total.index_add_(0, row, part)
-            self._tally(row, losses.detach(), answers.detach().argmax(dim=1) == target, slope)
+            slope, steepness = finite_slope(slope)
+            found = iter(torch.autograd.grad(stamped, [part for one in own for part in one], slope))
+            for at in classes:
+                for total in slopes:
+                    total[at] += next(found)[0]
+            self._tally(row, losses.detach(), answers.detach().argmax(dim=1) == target, steepness)
         return slopes
 
     def _tally(
-        self, row: torch.Tensor, losses: torch.Tensor, turned: torch.Tensor, slope: torch.Tensor
+        self, row: torch.Tensor, losses: torch.Tensor, turned: torch.Tensor, steepness: torch.Tensor
     ) -> None:
         self._seen.index_add_(0, row, torch.ones_like(losses))
         self._turned.index_add_(0, row, turned.to(losses.dtype))
         self._loss.index_add_(0, row, losses)
-        self._slope.index_add_(0, row, slope.abs().sum(dim=(1, 2, 3)))
+        self._slope.index_add_(0, row, steepness)
 
     def _clear_round(self) -> None:
         count, device = len(self.states), self._targets.device

@@ -52,7 +52,7 @@ class Patch:
     def stamp(self, pixels: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
         """Paint the patterns over the pictures."""
         mask, pattern = values
-        return (1 - mask) * pixels + mask * pattern
+        return torch.lerp(pixels, pattern, mask)
 
     def trigger(self, *values: torch.Tensor) -> Stamp:
         """Return one mask with its pattern."""

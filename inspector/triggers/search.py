@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from inspector.api import Control
 from inspector.errors import BadInput
+from inspector.triggers.frozen import frozen_copy
 from inspector.triggers.pictures import Pictures, Preprocessing, Suspect, prepare_pictures
 from inspector.triggers.workload import Workload, plan_workload
 
@@ -154,11 +154,11 @@ def prepare_search(
     if steps is not None and steps < 1:
         raise BadInput(f"A search of {steps} steps finds nothing.", "", "Ask for 200 or more.")
     control = control or Control()
-    network = frozen_copy(model.network)
-    device = next(network.parameters()).device
+    device = next(model.network.parameters()).device
     if len(images) == 0:
         raise BadInput("A trigger search needs pictures.", "None were given.", "Give at least 50.")
     example = model.preprocess(images[:1]).to(device)
+    network = frozen_copy(model.network, example)
     portion = plan_workload(network, example, BATCH).pictures_at_once
     pictures = prepare_pictures(
         model, images, labels, network, seed=seed, portion=portion, control=control
@@ -188,14 +188,6 @@ def _scale_of_answers(
     first, second = logits[finite].topk(2, dim=1).values.unbind(dim=1)
     lead = float((first - second).median()) if len(first) else 0.0
     return lead / _USUAL if lead > _SUREST else 1.0, 1 - float(finite.float().mean())
-
-
-def frozen_copy(network: nn.Module) -> nn.Module:
-    """Return a copy in eval mode whose weights take no gradients."""
-    # A copy, since eval mode, frozen weights and the memory layout must not reach the original.
-    # Channels-last convolutions of small networks take half the time on a CPU.
-    frozen = copy.deepcopy(network).eval().requires_grad_(False)
-    return frozen.to(memory_format=torch.channels_last)
 
 
 def _checked_classes(model: Suspect, classes: Sequence[int]) -> list[int]:

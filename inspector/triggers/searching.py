@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from inspector.api import Control
 from inspector.triggers.carriers import HOSTS, PARTS, Probe, assess, scores_of
+from inspector.triggers.frozen import frozen_copy
 from inspector.triggers.pictures import Suspect, sample_rows
-from inspector.triggers.search import BATCH, frozen_copy
+from inspector.triggers.search import BATCH
 from inspector.triggers.stamp import Stamp
 from inspector.triggers.transformation import Transformation
 from inspector.triggers.workload import plan_workload
@@ -105,10 +106,11 @@ def make_probe(
 ) -> Probe:
     """Copy the network and choose pictures of other classes to paste regions on."""
     control = control or Control()
-    network = frozen_copy(model.network)
-    device = next(network.parameters()).device
+    device = next(model.network.parameters()).device
     blank = torch.zeros(1, *stamp.pattern.shape, device=device)
-    portion = plan_workload(network, model.preprocess.normalise(blank), BATCH).pictures_at_once
+    example = model.preprocess.normalise(blank)
+    network = frozen_copy(model.network, example)
+    portion = plan_workload(network, example, BATCH).pictures_at_once
     stamp = replace(
         stamp,
         mask=stamp.mask.to(device),
