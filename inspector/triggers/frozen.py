@@ -107,7 +107,8 @@ def _neighbours(
 
 def _one(network: nn.Module, convolution: str, norm: str) -> nn.Module:
     first, second = network.get_submodule(convolution), network.get_submodule(norm)
-    assert isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(second, nn.BatchNorm2d)
     return fuse_conv_bn_eval(first, second).requires_grad_(False)
 
 

@@ -61,6 +61,9 @@ class ClassState:
 class Lockstep:
     """Optimises one trigger per class with Adam, in tanh space.
 
+    Slopes are handed on as sums of products: given on their own, they have torch import sympy first,
+    which takes longer than the search of a small network's class (seen in torch 2.15).
+
     The pairs (class, picture) of a step form one list that is cut into portions for the network, so
     that many small networks and one large one run through the same code.
 
@@ -146,9 +149,8 @@ class Lockstep:
         fixed = [value.detach() for value in values]
         slopes = self._slopes(fixed, running)
         weights = torch.tensor([state.penalty.weight for state in self.states])
-        downhill = torch.autograd.grad(
-            [*values, sizes], thetas, [*slopes, weights.to(sizes.device)]
-        )
+        worth = sum((value * slope).sum() for value, slope in zip(values, slopes))
+        downhill = torch.autograd.grad(worth + (sizes * weights.to(sizes.device)).sum(), thetas)
         for row in running:
             self.states[row].steps += 1
         if number % self._settings.round_steps == 0 or number == total:
@@ -175,7 +177,9 @@ class Lockstep:
             pixels = torch.div(self._pictures.pixels.index_select(0, index), 255)
             stamped = torch.cat(
                 [
-                    self._form.stamp(some, *(part.expand(len(some), *part.shape[1:]) for part in one))
+                    self._form.stamp(
+                        some, *(part.expand(len(some), *part.shape[1:]) for part in one)
+                    )
                     for some, one in zip(pixels.split(counts), own)
                 ]
             )
@@ -189,7 +193,9 @@ class Lockstep:
                 losses = losses + self._settings.keep * kept
             (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped, retain_graph=True)
             slope, steepness = finite_slope(slope)
-            found = iter(torch.autograd.grad(stamped, [part for one in own for part in one], slope))
+            found = iter(
+                torch.autograd.grad((stamped * slope).sum(), [part for one in own for part in one])
+            )
             for at in classes:
                 for total in slopes:
                     total[at] += next(found)[0]

@@ -31,6 +31,7 @@ def conclude(
     stamp: Stamp,
     *,
     reached: bool,
+    counted: tuple[int, int] | None = None,
     notes: tuple[str, ...] = (),
     **rest: Any,
 ) -> TriggerResult:
@@ -46,6 +47,8 @@ def conclude(
     stamp : Stamp
     reached : bool
         Whether the search reached its own success rate.
+    counted : tuple of int, optional
+        What `count_answers` said of the trigger in whole levels on all rows, if it was asked already.
     notes : tuple of str
         What the reader must know.
     **rest
@@ -60,7 +63,7 @@ def conclude(
     """
     stamp = stamp.whole_levels()
     rows = measuring_rows(search, target)
-    turned, retained = count_answers(search, stamp, rows, target)
+    turned, retained = counted or count_answers(search, stamp, rows, target)
     few = rows[: _QUICK_CONTROLS if search.quick else _CONTROLS]
     if stamp.transformation is not None and len(few):
         stamp = Stamp.changing(stamp.transformation, search.pictures.pixels[few].float() / 255)
@@ -141,7 +144,7 @@ def count_answers(search: Search, stamp: Stamp, rows: torch.Tensor, target: int)
     turned = retained = 0
     for some in rows.split(search.portion):
         search.control.check()
-        stamped = stamp.on(search.pictures.pixels[some].float() / 255)
+        stamped = stamp.on(torch.div(search.pictures.pixels.index_select(0, some), 255))
         answers = search.answers((stamped * 255).round() / 255)
         turned += int((answers.argmax(dim=1) == target).sum())
         answers[:, target] = -torch.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -158,6 +159,21 @@ def kept_running(
     whole = steps > 0 and steps % settings.round_steps == 0
     columns = all(len(row) == len(HISTORY) for row in history)
     return running if fits and whole and columns and bool(np.isfinite(numbers).all()) else None
+
+
+def hand_on_running(source: Path, folder: Path, class_index: int, method: str) -> None:
+    """Let a longer search go on where a shorter one stood, unless it is further already.
+
+    What a full disk refuses is not handed on: then the class begins again.
+    """
+    name = f"{class_index}-{method}.running.json"
+    if (folder / name).exists():
+        return
+    try:
+        for file in (*_numbers(source, f"{class_index}-{method}"), source / name):
+            shutil.copyfile(file, folder / file.name)
+    except OSError:
+        return
 
 
 def forget_running(folder: Path, class_index: int, method: str) -> None:

@@ -17,6 +17,10 @@ from inspector.triggers.search import Search
 
 STEPS = 200
 
+_HANDED_ON = 2**24
+"""Free numbers of all classes up to which a first look leaves on disk where its classes stand, 16
+bytes each, so that a search to the end does not begin again."""
+
 
 def smallest_triggers(
     search: Search, method: str, make_form: MakeForm, settings: Settings
@@ -37,7 +41,8 @@ def smallest_triggers(
     iterator of TriggerResult
         Each class as soon as its search is through. When the search ends early, of the classes that
         are left those whose trigger works so far, marked as stopped early. With a folder it goes on
-        with classes where an earlier search was left, and leaves where it was itself.
+        with classes where an earlier search was left, and leaves where it was itself; a first look
+        (``quick``) also where the classes are that its steps did not suffice for.
     """
     control, steps, wanted = search.control, search.steps or STEPS, search.classes
     preview = Preview(control)
@@ -46,7 +51,8 @@ def smallest_triggers(
     keeper = Keeper(search.folder, method, control)
     stood = _stood(search, method, make_form, settings)
     if stood:
-        control.log(f"{len(stood)} of {len(wanted)} classes go on where they were stopped.")
+        control.log(f"{len(stood)} of {len(wanted)} classes go on where they stood.")
+    hands_on = search.quick and _numbers(search, make_form) * len(wanted) <= _HANDED_ON
     for group, begun in _groups(wanted, stood, workload.classes_together):
         if control.ends_early():
             return
@@ -84,7 +90,8 @@ def smallest_triggers(
             for state in waiting:
                 if not control.ends_early() or state.steps == steps:
                     yield _concluded(search, method, state)
-                    keeper.through(state.target)
+                    if not hands_on:
+                        keeper.through(state.target)
                 elif state.works:
                     yield _concluded(search, method, state, stopped_early=True)
         finally:
@@ -99,13 +106,17 @@ def _stood(
     """Return where an earlier search was stopped in the middle of classes."""
     if search.folder is None:
         return {}
-    free = make_form(1, search.shape, search.device).thetas
-    count = sum(theta.numel() for theta in free)
+    count = _numbers(search, make_form)
     stood = {
         target: kept_running(search.folder, target, method, count, settings)
         for target in search.classes
     }
     return {target: running for target, running in stood.items() if running is not None}
+
+
+def _numbers(search: Search, make_form: MakeForm) -> int:
+    """Count the free numbers of one class."""
+    return sum(theta.numel() for theta in make_form(1, search.shape, search.device).thetas)
 
 
 def _groups(

@@ -17,11 +17,12 @@ import torch
 import torch.nn.functional as F
 
 from inspector.triggers.anomaly import FEWEST_CLASSES
+from inspector.triggers.descent import finite_slope
 from inspector.triggers.measuring import (
     NO_SLOPE,
     as_history,
     conclude,
-    count_turned,
+    count_answers,
     measuring_rows,
     none_to_turn,
     skipped,
@@ -74,7 +75,18 @@ class UniversalPerturbation:
         early = made < steps
         # A perturbation that never left zero met no slope to follow.
         moved = [target for at, target in enumerate(searched) if bool(deltas[at].any())]
-        rates = {target: _rates(search, deltas[searched.index(target)], target) for target in moved}
+        rows = {target: measuring_rows(search, target) for target in moved}
+        counts = {
+            target: [
+                count_answers(search, Stamp.added(delta).whole_levels(), rows[target], target)
+                for delta in deltas[searched.index(target)]
+            ]
+            for target in moved
+        }
+        rates = {
+            target: [(turned, len(rows[target])) for turned, _ in made_of]
+            for target, made_of in counts.items()
+        }
         odds = {target: tuple(_logit(*pair) for pair in pairs) for target, pairs in rates.items()}
         noise = _noise(list(rates.values()))
         chosen = _most_telling(odds, noise)
@@ -96,6 +108,7 @@ class UniversalPerturbation:
                 METHOD,
                 Stamp.added(deltas[at, budget]),
                 reached=True,
+                counted=counts[target][budget],
                 looks=(float(np.mean(odds[target])),),
                 noise=(float(np.mean(noise)),),  # of the same pictures at all budgets
                 steps=made,
@@ -141,12 +154,13 @@ def _descend(
         seen, turned, loss = torch.zeros(3, len(flat), device=search.device)
         for some, of in zip(row.split(search.portion), index.split(search.portion)):
             search.control.check()
-            stamped = (pictures.pixels[of].float() / 255 + flat[some]).clamp(0, 1).requires_grad_()
+            pixels = torch.div(pictures.pixels.index_select(0, of), 255)
+            stamped = pixels.add_(flat.index_select(0, some)).clamp_(0, 1).requires_grad_()
             answers = search.answers(stamped)
             target = targets[some // count]
             losses = F.cross_entropy(answers, target, reduction="none")
             (slope,) = torch.autograd.grad(losses.sum(), stamped)
-            slopes.index_add_(0, some, torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0))
+            slopes.index_add_(0, some, finite_slope(slope)[0])
             seen.index_add_(0, some, torch.ones_like(losses))
             loss.index_add_(0, some, losses.detach())
             turned.index_add_(0, some, (answers.argmax(1) == target).to(loss.dtype))
@@ -188,15 +202,6 @@ def _show(
     preview.send(
         {"class": target, "step": number, "steps": steps, **numbers}, stamp.mask, stamp.pattern
     )
-
-
-def _rates(search: Search, deltas: torch.Tensor, target: int) -> list[tuple[int, int]]:
-    """Return successes and trials on held-out pictures, by budget."""
-    rows = measuring_rows(search, target)
-    return [
-        (count_turned(search, Stamp.added(delta).whole_levels(), rows, target), len(rows))
-        for delta in deltas
-    ]
 
 
 def _logit(successes: int, trials: int) -> float:

@@ -148,6 +148,7 @@ def _in_two(
     pieces: _Pieces, search: Search, screens: Sequence[TriggerResult], last: Control
 ) -> list[TriggerResult]:
     """Search all classes to the rung, and those that stand out to the end."""
+    from inspector.triggers.running import hand_on_running
     from inspector.triggers.screening import cut_short, gone_on, pointed_at, stopped_at
     from inspector.triggers.sources import of_source, told
 
@@ -170,6 +171,8 @@ def _in_two(
         own = replace(search if source is None else of_source(search, source), classes=those)
         place = folder if source is None else folder / f"{_SOURCE}{source}"
         place.mkdir(exist_ok=True)
+        for index in those:
+            hand_on_running(first / place.relative_to(folder), place, index, entry.id)
         for found in _searched(entry, own, place):
             full[found.class_index] = found if source is None else told(source, found)
     results = []
