@@ -171,6 +171,8 @@ class Lockstep:
         slopes = [torch.zeros_like(value) for value in values]
         for row, index in zip(which.split(self._portion), picture.split(self._portion)):
             self._control.check()
+            if not len(row):
+                continue
             # The pictures of a class stand together: its trigger is broadcast, not repeated.
             classes, counts = (part.tolist() for part in row.unique_consecutive(return_counts=True))
             own = [[value[at, None].requires_grad_() for value in values] for at in classes]

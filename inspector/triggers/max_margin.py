@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from inspector.triggers.descent import Adam
+from inspector.triggers.descent import Adam, finite_slope
 from inspector.triggers.forms import to_unit
 from inspector.triggers.measuring import NO_SLOPE, as_history, skipped
 from inspector.triggers.method import MethodInfo
@@ -28,7 +28,7 @@ from inspector.triggers.search import Search
 
 METHOD = "maximum-margin"
 STEPS, QUICK_STEPS = 100, 50
-_STARTS = 6
+_STARTS, _QUICK_STARTS = 6, 3
 _RATE = 0.1
 _LEAST = 1e-3
 """Margin, in logits, that smaller ones count as."""
@@ -82,11 +82,12 @@ def _climb(
     No courses when it ends early.
     """
     steps, classes = _steps_of(search), list(search.classes)
+    starts = _QUICK_STARTS if search.quick else _STARTS
     random = torch.Generator().manual_seed(search.seed)
     # Every class starts from the same pictures, or the starts would tell the classes apart.
-    first = torch.rand(_STARTS, *search.shape, generator=random)
+    first = torch.rand(starts, *search.shape, generator=random)
     theta = torch.atanh((first * 2 - 1) * 0.98).repeat(len(classes), 1, 1, 1).to(search.device)
-    targets = torch.tensor(classes, device=search.device).repeat_interleave(_STARTS)
+    targets = torch.tensor(classes, device=search.device).repeat_interleave(starts)
     descent, preview = Adam(theta, _RATE), Preview(search.control)
     highest = torch.full((len(classes),), -torch.inf, device=search.device)
     start = highest
@@ -103,9 +104,9 @@ def _climb(
             others = logits.scatter(1, targets[rows, None], -torch.inf).amax(dim=1)
             margin = own - others
             (slope,) = torch.autograd.grad(margin.sum(), free)
-            slopes[rows] = -torch.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
+            slopes[rows] = -finite_slope(slope)[0]
             margins.append(margin.detach())
-        reached = torch.cat(margins).view(len(classes), _STARTS)
+        reached = torch.cat(margins).view(len(classes), starts)
         highest = torch.maximum(highest, torch.nan_to_num(reached, nan=-torch.inf).amax(dim=1))
         start = highest if number == 1 else start
         descent.step(slopes)
@@ -114,7 +115,7 @@ def _climb(
                 courses[at].append((number, float("nan"), float("nan"), value, 0.0))
         shown = preview.choose(list(range(len(classes))))
         if shown is not None:
-            picture = to_unit(theta[shown * _STARTS])
+            picture = to_unit(theta[shown * starts])
             numbers = {"class": classes[shown], "step": number, "steps": steps}
             told = {"loss": None, "success": None, "mask_l1": None}
             preview.send({**numbers, **told}, torch.ones_like(picture[:1]), picture)

@@ -39,6 +39,13 @@ BUDGETS = (4, 8, 16, 24)
 
 STEPS, QUICK_STEPS = 30, 15
 _BATCH, _QUICK_BATCH = 16, 12
+_SEARCHED, _QUICK_SEARCHED = (0, 1, 2, 3), (1, 3)
+"""Which budgets: noise of the others is scaled from that of the next larger one. On 33 networks with
+and without a backdoor the classes stood out as with four: of 20 targets 7 by two deviations."""
+
+_SHOWN = 1
+"""Budget that previews show."""
+
 _SHARE = 1 / 6
 """Of the budget, per step."""
 
@@ -126,13 +133,19 @@ def _steps_of(search: Search) -> int:
 def _descend(
     search: Search, searched: list[int]
 ) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]], int]:
-    """Return perturbations (k, budgets, C, H, W), the course of each, and the steps made."""
-    steps, pictures, count = _steps_of(search), search.pictures, len(BUDGETS)
+    """Return perturbations (k, budgets, C, H, W), the course of each, and the steps made.
+
+    The course of one that is scaled is that of the one it comes from.
+    """
+    steps, pictures = _steps_of(search), search.pictures
     drawn = _QUICK_BATCH if search.quick else _BATCH
-    bounds = torch.tensor(BUDGETS, device=search.device).view(1, -1, 1, 1, 1) / 255
+    own = _QUICK_SEARCHED if search.quick else _SEARCHED
+    count, shown = len(own), own.index(_SHOWN)
+    every = torch.tensor(BUDGETS, device=search.device).view(1, -1, 1, 1, 1) / 255
+    bounds = every[:, own]
     deltas = torch.zeros(len(searched), count, *search.shape, device=search.device)
     flat = deltas.view(-1, *search.shape)
-    courses: list[list[list[tuple[float, ...]]]] = [[[] for _ in BUDGETS] for _ in searched]
+    courses: list[list[list[tuple[float, ...]]]] = [[[] for _ in own] for _ in searched]
     preview = Preview(search.control)
     shuffle = torch.Generator().manual_seed(search.seed)
     targets = torch.tensor(searched, device=search.device)
@@ -172,17 +185,27 @@ def _descend(
         deltas -= pace * bounds * slopes.view_as(deltas).sign()
         deltas.clamp_(-bounds, bounds)
         made = number
-        preview.tell([_standing(*one, number) for one in zip(searched, courses)])
+        preview.tell([_standing(one, of[shown], number) for one, of in zip(searched, courses)])
         at = preview.choose(list(range(len(searched))))
         if at is not None:
-            _show(preview, search, searched[at], number, steps, deltas[at, 1], courses[at][1][-1])
+            _show(
+                preview,
+                search,
+                searched[at],
+                number,
+                steps,
+                deltas[at, shown],
+                courses[at][shown][-1],
+            )
         search.control.progress("triggers", number, steps, f"screening, step {number} of {steps}")
-    return deltas, courses, made if searched else steps
+    source = [next(at for at, one in enumerate(own) if one >= to) for to in range(len(BUDGETS))]
+    scaled = deltas[:, source] * (every / bounds[:, source])
+    return scaled, [[of[at] for at in source] for of in courses], made if searched else steps
 
 
-def _standing(target: int, courses: list[list[tuple[float, ...]]], number: int) -> Standing:
+def _standing(target: int, course: list[tuple[float, ...]], number: int) -> Standing:
     """Return where a class stands at the budget that previews show."""
-    _, _, success, size, _ = courses[1][-1]
+    _, _, success, size, _ = course[-1]
     word = "found" if success >= _WORKS else "searching"
     return Standing(target, word, True, number, success, size)
 

@@ -84,10 +84,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--bed", choices=(FOREIGN, SIGNS), default=FOREIGN)
-    parser.add_argument("--cap", type=int, default=60)
+    parser.add_argument("--cap", type=int, default=120)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
+    # The first optimiser of a process imports torch's compiler: two seconds that are nobody's search.
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     until = time.monotonic() + 60 * asked.minutes
     model, images, labels = subject(asked.bed, asked.folder)
     pixels = torch.from_numpy(model.preprocess.undo(model.preprocess(images)))
