@@ -81,6 +81,24 @@ def test_the_trigger_that_comes_out_is_that_of_a_full_search(
             assert result.mask_l1 >= there.mask_l1 - 0.1
 
 
+def test_what_goes_on_does_not_begin_again_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    class Logged(Control):
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def log(self, message: str) -> None:
+            self.said.append(message)
+
+    control = Logged()
+    entries = chosen_methods(["neural-cleanse"], discover_methods())
+    results = search_classes(entries, asked(control), tmp_path, None, screened=True)
+    kept = [one for one in results if one.details["screening"]["kept"]]
+    said = f"{len(kept)} of {len(kept)} classes go on where they stood."
+    assert said in control.said
+    forget_classes(tmp_path, results)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_classes_are_compared_where_all_had_the_same_number_of_steps(
     screened: list[TriggerResult],
 ) -> None:
