@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from inspector.case import trigger_document
 from inspector.case.shadow_document import (
@@ -47,6 +47,7 @@ class ShadowsDialog(BudgetDialog):
         super().__init__(workspace, parent)
         self.method = QComboBox(self)
         self.count, self.images = count_box(), count_box()
+        self.each = QCheckBox("From each source class", self)
         self.few, self.found = QLabel(self), QLabel(self)
         self._build()
         self.count.valueChanged.connect(self._on_count)
@@ -74,6 +75,11 @@ class ShadowsDialog(BudgetDialog):
         for at, (word, field) in enumerate((("Networks", self.count), ("Samples", self.images))):
             form.addWidget(QLabel(word, self), 1, 2 * at)
             form.addWidget(field, 1, 2 * at + 1)
+        self.each.setToolTip(
+            "For backdoors that spare all classes but one; takes as many times as long as there are "
+            "classes, and goes without the screens"
+        )
+        form.addWidget(self.each, 2, 1, 1, 3)
         form.setColumnStretch(1, 1)
         form.setColumnStretch(3, 1)
         column = QVBoxLayout(self)
@@ -89,7 +95,7 @@ class ShadowsDialog(BudgetDialog):
         self._on_count()
 
     def sizeHint(self) -> QSize:
-        return QSize(640, 340 if self.found.text() else 230)
+        return QSize(640, 370 if self.found.text() else 260)
 
     # ---- what a question says of itself ---------------------------------------------------------
 
@@ -110,6 +116,8 @@ class ShadowsDialog(BudgetDialog):
         }
         if self.method.currentData():
             settings["methods"] = [self.method.currentData()]
+        if self.each.isChecked():
+            settings["source"] = "each"
         classes = range(int(model["num_classes"])) if model else ()
         return self._workspace.start_trigger(list(classes), **settings)
 
@@ -119,7 +127,7 @@ class ShadowsDialog(BudgetDialog):
 
     def fields(self) -> Iterable[QWidget]:
         """Return the choices of the plan."""
-        return (self.method, self.count, self.images)
+        return (self.method, self.count, self.images, self.each)
 
     # ---- what was found -------------------------------------------------------------------------
 

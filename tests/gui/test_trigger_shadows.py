@@ -160,11 +160,12 @@ def test_the_panel_leads_to_the_question(
     dialog.count.setValue(4)
     assert dialog.few.isVisible()
     dialog.method.setCurrentIndex(dialog.method.findData("pixel"))
+    dialog.each.setChecked(True)
     qtbot.mouseClick(dialog.measure, Qt.MouseButton.LeftButton)
     assert started == [
         (
             (list(range(len(NAMES))),),
-            {"shadows": 4, "shadow_images": 4000, "methods": ["pixel"]},
+            {"shadows": 4, "shadow_images": 4000, "methods": ["pixel"], "source": "each"},
         )
     ]
 
