@@ -4,7 +4,8 @@ Neural Cleanse (Wang et al. 2019, section IV-C) calls a class backdoored when it
 two median absolute deviations below the median. With no backdoor at all that rule accuses some class
 in a third of networks with 10 classes and in nine of ten with 100. Here the comparison is made on
 log L1, which is about symmetric, and the threshold is the one that keeps the chance of accusing any
-class of a clean network at five per cent, for the number of classes at hand.
+class of a clean network at five per cent, for the number of classes at hand. Ten values tell their
+spread badly by the median absolute deviation; their pairs tell it better (`_spread`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ SIZE_NOISE = 0.05
 """Spread of log sizes below which classes are alike: a search ends when a step gains one per cent."""
 
 _MAD_TO_SIGMA = 1.4826
+_PAIRS_TO_SIGMA = 1.0483
+_PAIRED = range(8, 51)
+"""Numbers of classes with which all pairs are compared."""
+
 _SMALLEST_L1 = 1 / 255
 _DRAWS = 20_000
 
@@ -124,9 +129,24 @@ def _deviations(values: NDArray[np.float64], floor: float) -> NDArray[np.float64
     median = float(np.median(values))
     if not np.isfinite(median):
         return np.full(values.shape, np.nan)
-    spread = _MAD_TO_SIGMA * float(np.median(np.abs(values - median)))
+    spread = float(_spread(np.maximum(values, values[np.isfinite(values)].min())[None])[0])
     deviations: NDArray[np.float64] = (values - median) / max(spread, floor, 1e-9)
     return deviations
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation of each row (n, C) as a robust estimate.
+
+    The median difference of all pairs (Shamos 1976) is as efficient from 10 classes as the median
+    absolute deviation from 23 (Rousseeuw and Croux 1993), and two targets do not spoil it. Of fewer
+    classes they would; of many the latter is precise enough, and the pairs would be too many.
+    """
+    count = values.shape[1]
+    if count in _PAIRED:
+        one, other = np.triu_indices(count, 1)
+        return np.asarray(_PAIRS_TO_SIGMA * np.median(np.abs(values[:, one] - values[:, other]), 1))
+    median = np.median(values, axis=1, keepdims=True)
+    return np.asarray(_MAD_TO_SIGMA * np.median(np.abs(values - median), axis=1))
 
 
 @lru_cache(maxsize=32)
@@ -141,12 +161,12 @@ def null_maxima(classes: int, seed: int = 0) -> NDArray[np.float64]:
     draws = int(np.clip(20_000_000 // classes, 2_000, _DRAWS))
     rng = np.random.default_rng(seed)
     maxima = np.empty(draws)
-    rows = max(1, 2_000_000 // classes)  # 16 MB at a time
+    held = classes * (classes - 1) // 2 if classes in _PAIRED else classes
+    rows = max(1, 2_000_000 // held)  # 16 MB at a time
     for start in range(0, draws, rows):
         sizes = rng.standard_normal((min(rows, draws - start), classes))
-        median = np.median(sizes, axis=1, keepdims=True)
-        spread = _MAD_TO_SIGMA * np.median(np.abs(sizes - median), axis=1)
-        maxima[start : start + rows] = (median[:, 0] - sizes.min(axis=1)) / spread
+        median = np.median(sizes, axis=1)
+        maxima[start : start + rows] = (median - sizes.min(axis=1)) / _spread(sizes)
     maxima.sort()
     maxima.flags.writeable = False
     return maxima

@@ -26,7 +26,7 @@ SCREENS = ("universal-perturbation", "maximum-margin")
 
 POINTS = 2.0
 """Anomaly from where on a class goes on. Generous, since this decides about time and not about guilt:
-one clean network in three has such a class."""
+one clean network in seven has such a class."""
 
 
 def has_rung(info: MethodInfo | None, search: Search) -> bool:
