@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from plain_neural_cleanse import outliers, reconstruct
 from trigger_beds import (
     ATTACKS,
+    RECIPES,
     SHADOW,
     Bed,
     beds,
@@ -48,13 +49,13 @@ from inspector.drill.detectability import auroc
 from inspector.engine.jobs.trigger_classes import search_classes
 from inspector.signals import machine
 from inspector.triggers import chosen_methods, discover_methods, prepare_search
+from inspector.triggers.anomaly import FALSE_ALARMS, SIZE_NOISE, standing
 from inspector.triggers.calibrating import calibrate
-from inspector.triggers.comparing import compare
 from inspector.triggers.document import CLEAR
 from inspector.triggers.screening import SCREENS
 
 WORKS = 0.5
-NEURAL_CLEANSE = "neural-cleanse"
+NEURAL_CLEANSE, MAXIMUM_MARGIN = "neural-cleanse", "maximum-margin"
 METHODS = (*SCREENS, NEURAL_CLEANSE)
 RUNG = 80
 CLASSES = 10
@@ -81,10 +82,8 @@ def looks(bed: Bed, folder: Path, pictures: Pictures, source: str | None = None)
             steps = RUNG if entry.id == NEURAL_CLEANSE else None
             search = prepare_search(model, *pictures, range(CLASSES), steps=steps)
             results = search_classes([entry], replace(search, quick=True), Path(place), source)
-            anomaly, _ = compare(results, len(METHODS))
             found[entry.id] = [float(one.compared[0]) for one in results]
-            found[f"{entry.id} p"] = anomaly.p_value.tolist()
-            found[f"{entry.id} height"] = (anomaly.index / anomaly.threshold).tolist()
+            found[f"{entry.id} noise"] = [max([0.0, *chain(*(one.noise for one in results))])]
     return found
 
 
@@ -116,18 +115,18 @@ def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def alone(found: Looks) -> Judged:
-    """Judge the classes of a network among themselves; the verdict is "medium"."""
-    heights = [value for name in METHODS for value in found[f"{name} height"]]
-    low = {
-        name: np.flatnonzero(np.array(found[f"{name} p"], float) <= 0.05).tolist()
-        for name in METHODS
-    }
-    sure = [name for name in METHODS if np.nanmin(np.array(found[f"{name} p"], float)) <= CLEAR]
-    return Judged(
-        float(np.nanmax(heights)),
-        sorted(set(chain.from_iterable(low.values()))),
-        bool(set(sure) - {"maximum-margin"}),
-    )
+    """Judge the classes of a network among themselves; the verdict is "medium" or none."""
+    named: set[int] = set()
+    height, verdict = -math.inf, False
+    for name in METHODS:
+        noise = SIZE_NOISE if name == NEURAL_CLEANSE else found[f"{name} noise"][0]
+        anomaly = standing(found[name], noise, len(METHODS))
+        named |= set(np.flatnonzero(anomaly.p_value <= FALSE_ALARMS).tolist())
+        # Maximum margin alone has no trigger to show.
+        verdict |= name != MAXIMUM_MARGIN and bool((anomaly.p_value <= CLEAR).any())
+        if not np.isnan(anomaly.index).all():
+            height = max(height, float(np.nanmax(anomaly.index)) / anomaly.threshold)
+    return Judged(height, sorted(named), verdict)
 
 
 def beside(found: Looks, shadows: Sequence[Looks], methods: Sequence[str] = METHODS) -> Judged:
@@ -139,7 +138,7 @@ def beside(found: Looks, shadows: Sequence[Looks], methods: Sequence[str] = METH
     named: set[int] = set()
     height = 0.0
     for one in found_beside.values():
-        named |= set(np.flatnonzero(one.family_p_value <= 0.05).tolist())
+        named |= set(np.flatnonzero(one.family_p_value <= FALSE_ALARMS).tolist())
         if not np.isnan(one.deviation).all():
             height = max(height, float(np.nanmax(one.deviation)) / one.threshold)
     return Judged(height, sorted(named), bool(named))
@@ -163,7 +162,7 @@ def summarise(name: str, found: list[tuple[Bed, Judged]]) -> None:
     hits = sum(bool(set(one.named) & set(bed.targets)) for bed, one in known)
     wrong = sum(bool(set(one.named) - set(bed.targets)) for bed, one in known if bed.targets)
     alarms = [one for bed, one in known if not bed.targets]
-    others = [one for bed, one in found if not bed.targets and bed.attack != "clean"]
+    others = [one for bed, one in found if bed.attack in RECIPES]
     roc = auroc(heights, bad) if bad.any() and not bad.all() else math.nan
     print(
         f"{name:>34}: AUROC {roc:.3f}; target named in {hits} of {bad.sum()} ({wrong} with another "

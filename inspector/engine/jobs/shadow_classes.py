@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from inspector.triggers import MethodEntry, Search, TriggerResult
     from inspector.triggers.calibrating import Calibration
 
+_FIRST_LOOK = 0.25
+"""About the share of its pictures that a screen looks at when it goes ahead of a search."""
+
 Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
@@ -246,6 +249,8 @@ def _pictures(entry: MethodEntry, search: Search) -> int:
 
     assert entry.info is not None
     usual = entry.info.pictures or STEPS * BATCH
+    if search.quick and search.steps is None:
+        usual = round(_FIRST_LOOK * usual)
     return usual if search.steps is None else search.steps * BATCH
 
 
