@@ -35,7 +35,7 @@ _SEVERAL = (
 )
 _CALIBRATION = (
     f"The threshold keeps false alarms at {FALSE_ALARMS:.0%} of clean networks if the log sizes of "
-    "their triggers are normal, and they need not be: of 79 small networks without a backdoor 9 had a "
+    "their triggers are normal, and they need not be: of 79 small networks without a backdoor 10 had a "
     "significant class, 1 of them medium. It was not calibrated on clean copies of this network "
     "(--shadows does that), so the verdict stops at medium."
 )

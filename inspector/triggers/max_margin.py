@@ -7,7 +7,9 @@ pictures. A backdoor has taught the network to overrule everything else.
 
 The p-value of the paper (a gamma law fitted to the other maxima) accuses 14 to 36 of 100 clean
 networks with 10 classes at a nominal 5. Here classes are compared as everywhere else (`standing`), by
-the logarithms of their margins: raw ones spread to the upper side with no backdoor.
+the square roots of their margins, those of a network relative to its median class: raw margins spread
+to the upper side with no backdoor (8 of 103 small networks would be accused, of square roots 5), and
+logarithms hide what they should show (three of seven targets).
 """
 
 from __future__ import annotations
@@ -30,9 +32,6 @@ METHOD = "maximum-margin"
 STEPS, QUICK_STEPS = 100, 50
 _STARTS, _QUICK_STARTS = 6, 3
 _RATE = 0.1
-_LEAST = 1e-3
-"""Margin, in logits, that smaller ones count as."""
-
 _RISE = 1e-4
 """Least gain of a climb, as a share of where it began: a few times the rounding of float32."""
 
@@ -54,6 +53,7 @@ class MaximumMargin:
     def run(self, search: Search) -> Iterator[TriggerResult]:
         """Climb for all classes side by side; a climb that ends early says nothing yet."""
         first, margins, courses = _climb(search)
+        usual = float(margins.median()) if courses else 1.0
         for at, target in enumerate(search.classes if courses else ()):
             start, best = float(first[at]), float(margins[at])
             # A margin that random pictures have already and that no climb raises is no maximum.
@@ -63,7 +63,7 @@ class MaximumMargin:
                 target,
                 METHOD,
                 (_NOTE,) if risen else (NO_SLOPE,),
-                looks=(math.log(max(best, _LEAST)) if risen else math.nan,),
+                looks=(math.sqrt(max(best, 0.0) / usual) if risen and usual > 0 else math.nan,),
                 steps=_steps_of(search),
                 history=as_history(courses[at]),
                 details={"margin": round(best * search.temperature, 4) if risen else None},

@@ -208,7 +208,8 @@ def main() -> None:
         tables["sources"] = {}
     for word, table in tables.items():
         source = "each" if word == "sources" else None
-        for bed in at_hand:
+        # As long as it takes, networks of other recipes are not searched from each source.
+        for bed in (one for one in at_hand if source is None or one.attack not in RECIPES):
             file = folder / f"{bed.name}.{word}.json"
             if time.monotonic() > until and not file.exists():
                 complete = False
@@ -226,7 +227,7 @@ def main() -> None:
         judged = {"its own classes": alone(found), "beside shadows": beside(found, shadows)}
         for name in METHODS:
             judged[f"beside shadows, {name}"] = beside(found, shadows, [name])
-        if asked.sources:
+        if asked.sources and bed.name in tables["sources"]:
             known = [tables["sources"][one.name] for one in shadows_of(bed.data)]
             mine = tables["sources"][bed.name]
             judged["beside shadows, each source"] = beside(mine, known, [NEURAL_CLEANSE])
