@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _FIRST_LOOK = 0.25
 """About the share of its pictures that a screen looks at when it goes ahead of a search."""
+
+_PLACE = "shadow-"
+"""How folders begin in which a shadow is searched."""
 
 Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -137,6 +141,8 @@ class Shadows:
         """Delete what is kept of them: a case is no place to take numbers from without computing."""
         for file in self._folder.glob("*.shadow.kept.json"):
             file.unlink(missing_ok=True)
+        for left in self._folder.glob(f"{_PLACE}*"):  # by an engine that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def _one(
         self, number: int, entries: Sequence[MethodEntry], screened: bool
@@ -169,7 +175,7 @@ class Shadows:
                 control=part,
             )
             own = replace(own, quick=asked.quick)
-            with TemporaryDirectory(dir=self._folder) as place:
+            with TemporaryDirectory(prefix=_PLACE, dir=self._folder) as place:
                 found = search_classes([entry], own, Path(place), self._source)
             if control.ends_early():
                 return None
