@@ -336,7 +336,9 @@ def test_classes_are_compared_with_those_of_shadow_networks(
     assert found["shadows"]["count"] == 1
     assert found["shadows"]["accuracy"][0] > 0.8
     assert any("19 can" in caveat for caveat in found["caveats"])
-    assert not any(row["significant"] for row in found["classes"])
+    # One shadow decides nothing: a class is significant by the other classes, as without any.
+    assert all(row["shadows"]["threshold"] is None for row in found["classes"])
+    assert all(row["p_value"] <= 0.05 for row in found["classes"] if row["significant"])
     assert all(row["shadows"]["family_p_value"] >= 0.5 for row in found["classes"])
     assert all(len(row["shadows"]["others"]) == 1 for row in found["classes"])
     assert found["shadows"]["p_value"] == min(
