@@ -5,7 +5,6 @@ A case may be somebody else's: what is read here has the shape that it should ha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -142,9 +141,9 @@ def shadows_sentence(shadows: Mapping[str, Any]) -> str:
     """Put into words what the classes were compared with, and what the numbers are."""
     whole = f" Whole network: p-value {shadows['p_value']:.2g}." if "p_value" in shadows else ""
     return (
-        f"{trained_sentence(shadows)}{whole} Deviation: how much smaller the trigger of a class is "
-        "than in them, as a difference of logarithms; p-value: how many of them have a class that "
-        "deviates as much in any method, the one at hand counted."
+        f"{trained_sentence(shadows)}{whole} Deviation: how much more suspicious a class is than "
+        "in them, such as how much smaller its trigger, as a difference of logarithms; p-value: how "
+        "many of them have a class that deviates as much in any method, the one at hand counted."
     )
 
 
@@ -191,8 +190,9 @@ def _span(shares: list[float]) -> str:
 
 def _number(value: object) -> float | None:
     """Return a deviation as it came through JSON; None for anything that cannot be one."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
+    # A comparison holds for integers of any length, and is false for what is not a number.
     return float(value) if abs(value) < _FAR else None
 
 

@@ -179,13 +179,13 @@ def _caveats(
     assessed = len(
         {result.class_index for result in results if not np.isnan(result.compared).any()}
     )
-    if assessed < FEWEST_CLASSES:
+    conclusive = [name for name, beside in calibrations.items() if beside.conclusive]
+    if assessed < FEWEST_CLASSES and not conclusive:
         caveats.append(
             f"An anomaly index compares classes; with {assessed} searched there is none. "
             "Search all classes."
         )
     else:
-        conclusive = [name for name, beside in calibrations.items() if beside.conclusive]
         if set(methods) - set(conclusive) - set(SCREENS):
             caveats.append(_CALIBRATION)
         if calibrations:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,12 @@ from inspector.triggers.result import HISTORY
 
 ROWS = ("free", "mean", "square", "best")
 """Rows of `Running.numbers`: the free numbers, Adam's two moments, the free numbers to keep."""
+
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, KeyError, OverflowError, AttributeError),
+    *(EOFError, RecursionError, BadZipFile),
+)
+"""What reading raises where something else lies."""
 
 _EVERY = 20.0  # seconds: what a process that is killed loses at most, beside one round
 
@@ -120,7 +127,7 @@ def keep_running(folder: Path, class_index: int, method: str, running: Running) 
 
 
 def kept_running(
-    folder: Path, class_index: int, method: str, count: int, settings: Settings
+    folder: Path, class_index: int, method: str, count: int, most: int, settings: Settings
 ) -> Running | None:
     """Return where a class stood; None when that was not kept, or does not fit.
 
@@ -132,6 +139,8 @@ def kept_running(
     method : str
     count : int
         Free numbers that the class has.
+    most : int
+        Steps that the search makes.
     settings : Settings
         Of the search.
     """
@@ -153,10 +162,10 @@ def kept_running(
             history,
         )
         Penalty.resumed(settings, running.penalty)
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+    except _DAMAGED:
         return None
     fits = numbers.shape == (len(ROWS), count) and numbers.dtype == np.float32
-    whole = steps > 0 and steps % settings.round_steps == 0
+    whole = 0 < steps <= most and steps % settings.round_steps == 0
     columns = all(len(row) == len(HISTORY) for row in history)
     return running if fits and whole and columns and bool(np.isfinite(numbers).all()) else None
 

@@ -64,7 +64,7 @@ def smallest_triggers(
                 yield none_to_turn(search, target, method)
         form = make_form(len(searched), search.shape, search.device)
         lockstep = Lockstep(search, searched, form, settings, workload.pictures_at_once)
-        if begun:
+        if begun and searched:
             lockstep.resume([stood[target] for target in searched])
             made += begun * len(searched)
         waiting = list(lockstep.states)
@@ -106,9 +106,9 @@ def _stood(
     """Return where an earlier search was stopped in the middle of classes."""
     if search.folder is None:
         return {}
-    count = _numbers(search, make_form)
+    count, most = _numbers(search, make_form), search.steps or STEPS
     stood = {
-        target: kept_running(search.folder, target, method, count, settings)
+        target: kept_running(search.folder, target, method, count, most, settings)
         for target in search.classes
     }
     return {target: running for target, running in stood.items() if running is not None}

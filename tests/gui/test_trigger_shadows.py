@@ -136,7 +136,11 @@ def test_hostile_deviations_among_good_ones_are_left_out(
 ) -> None:
     assert space.case is not None
     row = space.case.triggers()[0]
-    odd = {"deviation": 1, "threshold": "x", "others": [0.5, "y", None, [1], 1e300, -0.5] * 900}
+    odd = {
+        "deviation": 1,
+        "threshold": "x",
+        "others": [0.5, "y", None, [1], 1e300, -0.5, 10**400] * 900,
+    }
     space.case.record_trigger(0, row["method"], {**row, "shadows": odd})
     space.table_changed.emit({"triggers"})
     y = panel.views.dots._dots.getData()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,17 @@ def test_a_described_state_that_is_no_state_begins_again(tmp_path: Path) -> None
     left = sorted(tmp_path.glob("*.running.json"))
     for file, text in zip(left, ["{", "[]", '{"steps": -5}', '{"steps": "x"}'], strict=False):
         file.write_text(text)
+    results = searched("neural-cleanse", tmp_path)
+    assert [result.class_index for result in results] == list(range(CLASSES))
+
+
+def test_a_state_that_claims_more_steps_than_the_search_makes_begins_again(tmp_path: Path) -> None:
+    stopped("neural-cleanse", tmp_path)
+    for file in tmp_path.glob("*.running.json"):
+        told = json.loads(file.read_text())
+        numbers = file.name.replace(".running.json", f"-{told['steps']}.running.npy")
+        (tmp_path / numbers).rename(tmp_path / numbers.replace(str(told["steps"]), str(10**12)))
+        file.write_text(json.dumps({**told, "steps": 10**12}))
     results = searched("neural-cleanse", tmp_path)
     assert [result.class_index for result in results] == list(range(CLASSES))
 

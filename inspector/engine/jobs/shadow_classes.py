@@ -105,6 +105,7 @@ class Shadows:
         """
         from inspector.drill.shadows import untrained
         from inspector.triggers.calibrating import calibrate
+        from inspector.triggers.screening import has_rung
 
         accuracies: list[float] = []
         looks: dict[str, list[list[float]]] = {entry.id: [] for entry in entries}
@@ -113,15 +114,19 @@ class Shadows:
             if made is None:
                 break
             accuracies.append(made["accuracy"])
-            for name, values in made["looks"].items():
+            for name in looks:
+                values = made["looks"][name]
                 looks[name].append([-math.inf if one is None else one for one in values])
         model, why = untrained(self._suspect, 0)
         classes = list(self._search.classes)
         own, others = {}, {}
+        at_rung = {one.id: screened and has_rung(one.info, self._search) for one in entries}
         for name, rows in looks.items():
             same = [one for one in results if one.method == name]
-            if not same:
-                continue  # the search ended before this method had a class
+            if not same or (at_rung[name] and not any("screening" in r.details for r in same)):
+                # The search ended before this method had a class, or it had no triggers yet where the
+                # shadows were compared, so that its classes were compared at the end.
+                continue
             columns = [classes.index(one.class_index) for one in same]
             others[name] = np.array(rows).reshape(len(rows), len(classes))[:, columns]
             own[name] = [one.compared[0] for one in same]
@@ -270,5 +275,5 @@ def _read(file: Path, methods: list[str], classes: int) -> dict[str, Any] | None
         kept = json.loads(file.read_text("utf-8"))
         whole = all(len(kept["looks"][name]) == classes for name in methods)
         return kept if whole and math.isfinite(kept["accuracy"]) else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None

@@ -139,8 +139,8 @@ def run(
         _try_other_seeds(document["classes"], results, versions, search, source, seeds)
     if not early:
         forget_classes(target, results)
-        if beside:
-            beside.forget()
+        if beside and not control.ends_early():
+            beside.forget()  # Of a search that was ended what is trained serves the next one.
     lacking = sorted({index for index, _ in asked - {(r.class_index, r.method) for r in results}})
     told = {**document, "arrays": arrays, "ended_early": early, "lacking": lacking}
     return {**told, "shadows": beside.told} if beside and beside.told else told

@@ -196,12 +196,15 @@ def _searched(entry: MethodEntry, search: Search, folder: Path) -> list[TriggerR
     """Return results in the order of the classes; those that are there already are not searched."""
     from inspector.triggers.kept import keep_result, kept_result
     from inspector.triggers.running import forget_running
+    from inspector.triggers.screening import SCREENS
 
     found: dict[int, TriggerResult] = {}
     for index in search.classes:
         earlier = kept_result(folder, index, entry.id)
         if earlier is not None:
             found[index] = earlier
+    if len(found) < len(search.classes) and entry.id in SCREENS:
+        found.clear()  # A screen compares what it looked at together.
     if found:
         kept = "1 class was" if len(found) == 1 else f"{len(found)} classes were"
         search.control.log(f"{kept} searched before.")
