@@ -16,7 +16,7 @@ NETWORKS = "shadow_networks"
 """Record of the last search that trained any; a later search without them says nothing of these."""
 
 ENOUGH = 19
-"""Shadows with which a class can be significant at 5 %."""
+"""Shadows from which on they decide, at 5 %, what is significant."""
 
 MOST = 200
 """Shadows that a search may have."""
@@ -167,10 +167,15 @@ def compared_sentence(rows: list[Mapping[str, Any]]) -> str:
     )
     if beside["threshold"] is None:
         return (
-            f"Farthest from {among} is {first['name']}: deviation {far}{chance}. With so few of them "
-            "no class can be significant."
+            f"Farthest from {among} is {first['name']}: deviation {far}{chance}. So few of them "
+            "decide nothing: classes are judged by one another."
         )
     limit = f"{beside['threshold']:.2f}"
+    if not found and beside["deviation"] >= beside["threshold"]:
+        return (
+            f"{first['name']} lies beyond {among}: deviation {far} of {limit}{chance}. It does not "
+            "count, for its trigger does not turn what it should."
+        )
     if not found:
         return (
             f"No class stands out beside {among}. Farthest is {first['name']}: deviation {far} of "

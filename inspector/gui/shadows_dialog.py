@@ -24,8 +24,8 @@ from inspector.gui.plain import plain
 from inspector.gui.trigger_methods import METHODS
 from inspector.gui.workspace import Workspace
 
-_USUAL = "Neural Cleanse after both screens"
-_FEW = f"With fewer than {ENOUGH} no class can be significant."
+_USUAL, _UNSCREENED = "Neural Cleanse after both screens", "Neural Cleanse"
+_FEW = f"Fewer than {ENOUGH} decide nothing: classes are judged by one another, as without any."
 
 
 class ShadowsDialog(BudgetDialog):
@@ -51,6 +51,7 @@ class ShadowsDialog(BudgetDialog):
         self.few, self.found = QLabel(self), QLabel(self)
         self._build()
         self.count.valueChanged.connect(self._on_count)
+        self.each.toggled.connect(self._on_each)
         workspace.case_changed.connect(self._on_case)
         workspace.table_changed.connect(self._on_table)
         self._on_case()
@@ -133,6 +134,9 @@ class ShadowsDialog(BudgetDialog):
 
     def _on_count(self, _: object = None) -> None:
         self.few.setVisible(self.count.value() < ENOUGH)
+
+    def _on_each(self, each: bool) -> None:
+        self.method.setItemText(0, _UNSCREENED if each else _USUAL)
 
     def _on_case(self, _: object = None) -> None:
         self.begin_planning()

@@ -142,7 +142,7 @@ def _shadowed(calibrations: Mapping[str, Calibration]) -> str:
     if count < FEWEST_SHADOWS:
         return (
             f"{count} shadow networks cannot make a class significant; {FEWEST_SHADOWS} can. The "
-            "verdict does not rest on them."
+            "verdict rests on the classes beside one another."
         )
     return (
         f"Judged beside {count} shadow networks, all methods together ({', '.join(calibrations)}): a "

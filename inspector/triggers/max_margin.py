@@ -45,7 +45,7 @@ class MaximumMargin:
         id=METHOD,
         title="Maximum margin (screen)",
         summary="How sure of each class the network can be made; no trigger, no pictures needed.",
-        version="1.0",
+        version="1.1",
         reference="Wang et al. 2024, IEEE S&P (MM-BD)",
         pictures=STEPS * _STARTS,
     )

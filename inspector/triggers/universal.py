@@ -66,7 +66,7 @@ class UniversalPerturbation:
         id=METHOD,
         title="Universal perturbation (screen)",
         summary="One faint noise per class at four budgets: cheap, and it catches blends.",
-        version="1.0",
+        version="1.1",
         reference="Moosavi-Dezfooli et al. 2017, CVPR",
         pictures=STEPS * _BATCH * len(BUDGETS),
     )

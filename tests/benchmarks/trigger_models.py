@@ -78,16 +78,15 @@ def looks(bed: Bed, folder: Path, pictures: Pictures, source: str | None = None)
     model = taken(bed, folder)[0]
     found: Looks = {}
     with machine.memory_kept_at_hand(), tempfile.TemporaryDirectory() as place:
-        for entry in chosen_methods(METHODS if source is None else (METHODS[-1],), METHODS_FOUND):
+        for entry in chosen_methods(
+            METHODS if source is None else (METHODS[-1],), discover_methods()
+        ):
             steps = RUNG if entry.id == NEURAL_CLEANSE else None
             search = prepare_search(model, *pictures, range(CLASSES), steps=steps)
             results = search_classes([entry], replace(search, quick=True), Path(place), source)
             found[entry.id] = [float(one.compared[0]) for one in results]
             found[f"{entry.id} noise"] = [max([0.0, *chain(*(one.noise for one in results))])]
     return found
-
-
-METHODS_FOUND = discover_methods()
 
 
 def published(bed: Bed, folder: Path, pictures: Pictures, cap: int) -> dict[str, Any]:

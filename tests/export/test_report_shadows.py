@@ -18,7 +18,7 @@ from PIL import Image
 
 from inspector import places
 from inspector.case import Case, trigger_document
-from inspector.case.shadow_document import NETWORKS, shadows_of
+from inspector.case.shadow_document import NETWORKS, compared_sentence, shadows_of
 from inspector.export.report import html_report
 from inspector.export.report.page import pictures_of, print_report
 from inspector.export.report.strips import ticks
@@ -74,7 +74,7 @@ def test_too_few_networks_make_nothing_significant(case: Case) -> None:
     compare_with_shadows(case, 4)
     said = words(html_report(valid(document_of(case))))
     assert "Farthest from 4 shadow networks is ordinary: deviation 1.50, p-value 0.2" in said
-    assert "With so few of them no class can be significant." in said
+    assert "So few of them decide nothing" in said
     assert "Bold: significant" not in said
     assert "line: threshold" not in said
 
@@ -184,3 +184,11 @@ def test_scales_have_a_few_round_numbers(axis: tuple[float, float]) -> None:
     values = ticks(axis)
     assert 2 <= len(values) <= 6
     assert all(axis[0] <= value <= axis[1] for value in values)
+
+
+def test_a_class_beyond_its_shadows_whose_trigger_fails_is_not_told_as_usual() -> None:
+    beside = {"deviation": 3.0, "threshold": 2.0, "family_p_value": 0.05, "others": [0.1] * 19}
+    said = compared_sentence([{"name": "ship", "significant": False, "shadows": beside}])
+    assert "ship lies beyond 19 shadow networks: deviation 3.00 of 2.00" in said
+    assert "does not count" in said
+    assert "No class stands out" not in said

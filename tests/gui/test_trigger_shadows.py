@@ -94,7 +94,7 @@ def test_too_few_networks_have_no_line(panel: TriggerPanel, space: Workspace) ->
     assert not panel.views.dots._line.isVisible()
     brushes = {spot.brush().color().name() for spot in panel.views.dots._own.points()}
     assert FLAGGED not in brushes
-    assert "With so few of them no class can be significant" in panel.controls.state.text()
+    assert "So few of them decide nothing" in panel.controls.state.text()
 
 
 def test_another_measure_can_be_chosen_and_a_search_without_shadows_takes_this_one_away(
@@ -164,7 +164,9 @@ def test_the_panel_leads_to_the_question(
     dialog.count.setValue(4)
     assert dialog.few.isVisible()
     dialog.method.setCurrentIndex(dialog.method.findData("pixel"))
+    assert "screens" in dialog.method.itemText(0)
     dialog.each.setChecked(True)
+    assert "screens" not in dialog.method.itemText(0)
     qtbot.mouseClick(dialog.measure, Qt.MouseButton.LeftButton)
     assert started == [
         (
