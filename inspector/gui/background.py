@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ _LOOK = 0.3
 """Seconds between two looks whether the analyst cancelled."""
 Emit = Callable[[dict[str, Any]], None]
 Check = Callable[[], None]
+Answer = TypeVar("Answer")
 
 
 class BackgroundJob:
@@ -70,6 +71,38 @@ class BackgroundJob:
             what = f"The {self.name} stopped: {error.strerror or error}."
             ending = {"event": "failed", "what": what, "why": "", "fix": ""}
         self._emit({**ending, "job": self.name})
+
+
+class Question(Generic[Answer]):
+    """A question that takes seconds, answered in a thread while the window goes on.
+
+    The thread knows this object and nothing of Qt: a dialog that is closed before the answer is
+    there would otherwise be destroyed by the thread that held it last, which ends the process.
+
+    Parameters
+    ----------
+    ask : callable
+        Returns the answer, or raises `InspectorError` or `OSError`.
+    name : str
+        Of the thread.
+
+    Attributes
+    ----------
+    answer : object or InspectorError, optional
+        None until the question is answered.
+    """
+
+    def __init__(self, ask: Callable[[], Answer], name: str) -> None:
+        self.answer: Answer | InspectorError | None = None
+        threading.Thread(target=self._work, args=(ask,), name=name, daemon=True).start()
+
+    def _work(self, ask: Callable[[], Answer]) -> None:
+        try:
+            self.answer = ask()
+        except InspectorError as error:
+            self.answer = error
+        except OSError as error:
+            self.answer = InspectorError(f"The engine could not be started: {error.strerror}.")
 
 
 def start_export(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from inspector.engine.client import Engine
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import ArrayColumn, ArrayTable
+from inspector.gui.background import Question
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
 
@@ -77,7 +77,7 @@ class PluginsDialog(QDialog):
         self.setWindowTitle("Detectors and plugins")
         self._ask = ask
         self._rows: list[Row] = []
-        self._answer: list[Row] | InspectorError | None = None
+        self._question: Question[list[Row]] | None = None
         self.table = ArrayTable(self)
         self.detail = QPlainTextEdit(self)
         self.detail.setReadOnly(True)
@@ -123,24 +123,14 @@ class PluginsDialog(QDialog):
         if self._timer.isActive():
             return
         self.reload.setEnabled(False)
-        self._answer = None
         self.stack.show_empty(
             "Looking for detectors …", "An engine starts and lists them: a few seconds."
         )
-        threading.Thread(target=self._work, name="catalogue", daemon=True).start()
+        self._question = Question(self._ask, "catalogue")
         self._timer.start()
 
-    def _work(self) -> None:
-        # Leaves a plain value behind: nothing of Qt is touched outside the window's thread.
-        try:
-            self._answer = self._ask()
-        except InspectorError as error:
-            self._answer = error
-        except OSError as error:
-            self._answer = InspectorError(f"The engine could not be started: {error.strerror}.")
-
     def _look(self) -> None:
-        answer = self._answer
+        answer = self._question.answer if self._question is not None else None
         if answer is None:
             return
         self._timer.stop()

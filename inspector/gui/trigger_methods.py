@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from inspector.case import Case
 from inspector.errors import InspectorError
+from inspector.gui.background import Question
 from inspector.gui.plain import plain
 from inspector.gui.plugins_dialog import ask_engine
 from inspector.gui.trigger_results import triggers_of
@@ -56,7 +56,7 @@ class MethodBox(QComboBox):
     ) -> None:
         super().__init__(parent)
         self._ask, self._chosen = ask, 0
-        self._answer: list[dict[str, Any]] | InspectorError | None = None
+        self._question: Question[list[dict[str, Any]]] | None = None
         self._timer = QTimer(self, interval=_LOOK)
         self._timer.timeout.connect(self._look)
         for title, name, what in METHODS:
@@ -92,20 +92,11 @@ class MethodBox(QComboBox):
         self.setCurrentIndex(self._chosen)
         if not self._timer.isActive():
             self.setItemText(index, "Asking for plugins …")
-            threading.Thread(target=self._work, name="methods", daemon=True).start()
+            self._question = Question(self._ask, "methods")
             self._timer.start()
 
-    def _work(self) -> None:
-        # Leaves a plain value behind: nothing of Qt is touched outside the window's thread.
-        try:
-            self._answer = self._ask()
-        except (InspectorError, OSError) as error:
-            self._answer = (
-                error if isinstance(error, InspectorError) else InspectorError(str(error))
-            )
-
     def _look(self) -> None:
-        answer, self._answer = self._answer, None
+        answer = self._question.answer if self._question is not None else None
         if answer is None:
             return
         self._timer.stop()

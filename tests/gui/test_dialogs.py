@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from planted_case import TARGET, copy_planted, put_array
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -498,6 +501,32 @@ def test_engine_that_does_not_answer_is_told(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: dialog.stack.page.text.text() == "The engine stopped.", timeout=3000)
     qtbot.mouseClick(dialog.stack.page.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not dialog.stack.is_empty, timeout=3000)
+
+
+def test_closing_the_list_before_it_is_there_leaves_the_window_alone(qtbot: QtBot) -> None:
+    # Its thread used to hold the dialog, destroyed it outside the window's thread, and that ended
+    # the program.
+    asked, may_answer, ended_by = threading.Event(), threading.Event(), []
+
+    def ask() -> list[dict[str, Any]]:
+        asked.set()
+        may_answer.wait(10.0)
+        return ROWS
+
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = PluginsDialog(window, ask)
+    weakref.finalize(dialog, lambda: ended_by.append(threading.current_thread()))
+    QTimer.singleShot(0, dialog.reject)
+    dialog.exec()
+    assert asked.wait(5.0)
+    del dialog
+    gc.collect()
+    may_answer.set()
+    for thread in threading.enumerate():
+        if thread.name == "catalogue":
+            thread.join(5.0)
+    assert ended_by == [threading.main_thread()]
 
 
 def test_help_shows_every_page_and_the_keys(qtbot: QtBot) -> None:
