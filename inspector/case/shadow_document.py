@@ -36,8 +36,8 @@ def shadows_of(case: Case) -> dict[str, Any] | None:
     -------
     dict
         ``count``, ``accuracy`` (of each), ``train``, ``left_out``, ``role`` ("data" or "reference"),
-        ``architecture``, ``why`` (it is not the model's own), and where it was computed ``p_value``
-        and ``verdict`` of the whole network.
+        ``architecture``, ``why`` (it is not the model's own), where it is known how many were
+        ``asked`` for, and where it was computed ``p_value`` and ``verdict`` of the whole network.
     """
     summary = case.get("trigger_summary")
     told = case.get(NETWORKS) or (summary.get("shadows") if isinstance(summary, Mapping) else None)
@@ -54,6 +54,9 @@ def shadows_of(case: Case) -> dict[str, Any] | None:
     if not good:
         return None
     found = {**counts, "accuracy": [value for value in shares if value is not None], **words}
+    asked = told.get("asked")
+    if type(asked) is int and int(counts["count"] or 0) <= asked <= MOST:
+        found["asked"] = asked
     whole, verdict = _between(told.get("p_value"), 1.0), told.get("verdict")
     if whole is not None:
         found["p_value"] = whole
@@ -125,25 +128,49 @@ def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:
 def trained_sentence(shadows: Mapping[str, Any]) -> str:
     """Put into words what the shadow networks are."""
     known = shadows["accuracy"]
-    source = (
-        "the trusted reference" if shadows["role"] == "reference" else "samples that look clean"
-    )
+    source = "of the trusted reference" if shadows["role"] == "reference" else "that look clean"
     left = f"; {shadows['left_out']:,} that look suspicious or have no label were left out"
     why = f" Not the model's own architecture: {shadows['why']}" if shadows["why"] else ""
     return (
-        f"{shadows['count']} shadow {plural(shadows['count'], 'network')} ({shadows['architecture']}), "
-        f"trained on four fifths of {shadows['train']:,} samples of {source}"
+        f"{used_words(shadows)} shadow {plural(shadows['count'], 'network')} "
+        f"({shadows['architecture']}), "
+        f"trained on four fifths of {shadows['train']:,} samples {source}"
         f"{left if shadows['left_out'] else ''}; accuracy {_span(known)} on the rest.{why}"
+    )
+
+
+def used_words(shadows: Mapping[str, Any]) -> str:
+    """Say how many networks were compared with, and of how many where the search was ended before."""
+    asked = shadows.get("asked", shadows["count"])
+    return f"{shadows['count']:,}" + (f" of {asked:,}" if asked != shadows["count"] else "")
+
+
+def network_sentence(shadows: Mapping[str, Any]) -> str:
+    """Say how the network as a whole stands beside them, and how often a clean one does; "" unknown."""
+    whole, verdict = shadows.get("p_value"), shadows.get("verdict")
+    if whole is None:
+        return ""
+    if verdict is None:
+        return f"Whole network: p-value {whole:.2g}."
+    more = ""
+    if verdict == "none":
+        more = " That does not show that it is clean."
+    elif verdict == "low":
+        more = " No trigger that works goes with it, so the verdict stops at low."
+    return (
+        f"Whole network: verdict {verdict}, p-value {whole:.2g}: of clean networks that were trained "
+        f"like these, about {whole:.0%} deviate as much.{more}"
     )
 
 
 def shadows_sentence(shadows: Mapping[str, Any]) -> str:
     """Put into words what the classes were compared with, and what the numbers are."""
-    whole = f" Whole network: p-value {shadows['p_value']:.2g}." if "p_value" in shadows else ""
+    whole = network_sentence(shadows)
     return (
-        f"{trained_sentence(shadows)}{whole} Deviation: how much more suspicious a class is than "
-        "in them, such as how much smaller its trigger, as a difference of logarithms; p-value: how "
-        "many of them have a class that deviates as much in any method, the one at hand counted."
+        f"{trained_sentence(shadows)} {whole}{' ' if whole else ''}Deviation: how much more suspicious "
+        "a class is than in them, such as how much smaller its trigger, as a difference of logarithms; "
+        "p-value: how many of them have a class that deviates as much in any method, the one at hand "
+        "counted."
     )
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from inspector.drill.attack import Pixels, with_channels
 
-_BATCH = 256
+_BATCH = 64
+"""Pictures between two looks at who may want the end."""
 
 
 def _unchanged(x01: Tensor) -> Tensor:

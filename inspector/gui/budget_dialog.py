@@ -115,6 +115,10 @@ class BudgetDialog(QDialog):
         """Return what can be changed while it is planned."""
         raise NotImplementedError
 
+    def outcome(self) -> str:
+        """Say what a job that is done came to."""
+        return self.DONE
+
     def ended(self) -> None:
         """Take up what came out; every ending of the job calls this."""
 
@@ -194,7 +198,7 @@ class BudgetDialog(QDialog):
             self.progressed(event)
         elif kind in _ENDINGS and mine and self.phase != PLAN:
             words = [plain(event.get(part) or "", 300) for part in ("what", "why", "fix")]
-            ended = {"done": self.DONE, "cancelled": self.CANCELLED}
+            ended = {"done": self.outcome(), "cancelled": self.CANCELLED}
             self.to(PLAN, ended.get(str(kind)) or " ".join(filter(None, words)))
             self.ended()
         elif kind in _ENDINGS:

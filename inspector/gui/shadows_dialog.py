@@ -15,6 +15,7 @@ from inspector.case.shadow_document import (
     MOST,
     compared_rows,
     compared_sentence,
+    network_sentence,
     shadow_budget_sentence,
     trained_sentence,
 )
@@ -126,6 +127,13 @@ class ShadowsDialog(BudgetDialog):
         """Say what training and searching will take."""
         return shadow_budget_sentence(budget)
 
+    def outcome(self) -> str:
+        """Say whether all networks were compared with, or how many before the end was wanted."""
+        case = self._workspace.case
+        summary = None if case is None else case.get("trigger_summary")
+        said = summary.get("said") if isinstance(summary, Mapping) else ""
+        return plain(said, 500) if said else self.DONE
+
     def fields(self) -> Iterable[QWidget]:
         """Return the choices of the plan."""
         return (self.method, self.count, self.images, self.each)
@@ -177,8 +185,7 @@ def comparison_lines(document: Mapping[str, Any], method: str | None = None) -> 
     ]
     networks = document.get("shadows")
     if networks:
-        whole = networks.get("p_value")
-        if whole is not None:
-            said.insert(0, f"Whole network: p-value {whole:.2g}.")
+        if whole := network_sentence(networks):
+            said.insert(0, whole)
         said.append(trained_sentence(networks))
     return [plain(line, 700) for line in (*said, HOLDS)]

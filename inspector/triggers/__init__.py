@@ -1,7 +1,7 @@
 """Reconstruction of triggers, and how unusual each class is among the others."""
 
 from inspector.triggers.anomaly import Anomaly, anomaly_index, standing
-from inspector.triggers.document import NEVER_CLEAN, trigger_document
+from inspector.triggers.document import NEVER_CLEAN, network_verdict, trigger_document
 from inspector.triggers.forms import Form
 from inspector.triggers.measuring import conclude
 from inspector.triggers.method import Method, MethodInfo
@@ -31,6 +31,7 @@ __all__ = [
     "chosen_methods",
     "conclude",
     "discover_methods",
+    "network_verdict",
     "neural_cleanse",
     "prepare_search",
     "sample_rows",

@@ -82,6 +82,35 @@ def trigger_document(
     return {"classes": classes, "verdict": worst, "caveats": _caveats(results, calibrations)}
 
 
+def network_verdict(
+    rows: Sequence[Mapping[str, Any]], p_value: float | None, shadows: int
+) -> Verdict | None:
+    """Judge a network as a whole by its p-value beside shadow networks.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``classes`` of `trigger_document`.
+    p_value : float or None
+        The smallest of all classes and methods together.
+    shadows : int
+        How many it was compared with.
+
+    Returns
+    -------
+    str or None
+        None with too few shadows to decide. Of clean networks that were trained as they were,
+        `FALSE_ALARMS` get more than "none" and `BEYOND` get "high", at most. It goes as far as a class
+        of them does, and no farther than "low" where no trigger works that deviates.
+    """
+    if shadows < FEWEST_SHADOWS or p_value is None:
+        return None
+    if p_value > FALSE_ALARMS:
+        return "none"
+    compared: list[Verdict] = [row["verdict"] for row in rows if "shadows" in row]
+    return max(["low", *compared], key=VERDICTS.index)
+
+
 def _compared(
     results: Sequence[TriggerResult], calibrations: Mapping[str, Calibration]
 ) -> Iterator[tuple[TriggerResult, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,13 +10,44 @@ from typing import Any
 
 import numpy as np
 
+import inspector
 from inspector.errors import InspectorError
+from inspector.triggers.registry import MethodEntry
 from inspector.triggers.result import HISTORY, TriggerResult
+from inspector.triggers.search import Search
 from inspector.triggers.transformation import PARTS
 
 _PICTURES = ("mask", "pattern", "history")
 _PERHAPS = ("delta", "examples")
 _ARRAYS = (*_PICTURES, *_PERHAPS, *PARTS)
+
+
+def made_by(entry: MethodEntry, search: Search) -> str:
+    """Return 16 hexadecimal digits for what makes a result what it is, but for class and network.
+
+    The method in its version, a plugin's file and ours, how long and how thoroughly it searches, and
+    on which pictures: what another one of these found is no result of this search.
+    """
+    said = {
+        "method": [entry.id, entry.info.version if entry.info else "", entry.sha256],
+        "inspector": inspector.__version__,
+        "asked": [search.steps, search.quick, search.seed, search.num_classes],
+        "pictures": search.pictures.digest,
+    }
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def place_of(entry: MethodEntry, search: Search, folder: Path) -> Path:
+    """Return where in the folder of a search a method keeps classes and how far they are.
+
+    Apart by `made_by`: what an earlier version left is not found there, so it is searched again.
+    """
+    return folder / f"{entry.id}.{made_by(entry, search)}"
+
+
+def places_of(folder: Path, method: str) -> list[Path]:
+    """Return every such place of a method below a folder, of whatever version."""
+    return [place for place in folder.rglob(f"{method}.*") if place.is_dir()]
 
 
 def keep_result(folder: Path, result: TriggerResult) -> None:

@@ -22,6 +22,7 @@ import torch
 
 from inspector.triggers.descent import Adam, finite_slope
 from inspector.triggers.forms import to_unit
+from inspector.triggers.kept_screens import Course, Screen, ScreenKeeper
 from inspector.triggers.measuring import NO_SLOPE, as_history, skipped
 from inspector.triggers.method import MethodInfo
 from inspector.triggers.preview import Preview
@@ -51,8 +52,18 @@ class MaximumMargin:
     )
 
     def run(self, search: Search) -> Iterator[TriggerResult]:
-        """Climb for all classes side by side; a climb that ends early says nothing yet."""
-        first, margins, courses = _climb(search)
+        """Climb for all classes side by side; a climb that ends early says nothing yet.
+
+        With a folder it goes on where an earlier search was left, and leaves where it was itself.
+        """
+        keeper = ScreenKeeper(search, METHOD, search.classes)
+        try:
+            yield from self._results(search, keeper)
+        finally:
+            keeper.write()
+
+    def _results(self, search: Search, keeper: ScreenKeeper) -> Iterator[TriggerResult]:
+        first, margins, courses = _climb(search, keeper)
         usual = float(margins.median()) if courses else 1.0
         for at, target in enumerate(search.classes if courses else ()):
             start, best = float(first[at]), float(margins[at])
@@ -68,15 +79,15 @@ class MaximumMargin:
                 history=as_history(courses[at]),
                 details={"margin": round(best * search.temperature, 4) if risen else None},
             )
+        if courses:
+            keeper.forget()
 
 
 def _steps_of(search: Search) -> int:
     return search.steps or (QUICK_STEPS if search.quick else STEPS)
 
 
-def _climb(
-    search: Search,
-) -> tuple[torch.Tensor, torch.Tensor, list[list[tuple[float, ...]]]]:
+def _climb(search: Search, keeper: ScreenKeeper) -> tuple[torch.Tensor, torch.Tensor, list[Course]]:
     """Return the largest margin by class (k,) at the start and at all, and the courses.
 
     No courses when it ends early.
@@ -91,8 +102,26 @@ def _climb(
     descent, preview = Adam(theta, _RATE), Preview(search.control)
     highest = torch.full((len(classes),), -torch.inf, device=search.device)
     start = highest
-    courses: list[list[tuple[float, ...]]] = [[] for _ in classes]
-    for number in range(1, steps + 1):
+    courses: list[Course] = [[] for _ in classes]
+    made = 0
+    shapes = {name: tuple(theta.shape) for name in ("theta", "mean", "square")}
+    shapes |= dict.fromkeys(("highest", "start"), (len(classes),))
+    stood = keeper.stood(shapes, len(classes), steps)
+    if stood is not None:
+        made, courses = stood.steps, list(stood.courses)
+        there = {
+            name: torch.from_numpy(values).to(theta.device) for name, values in stood.arrays.items()
+        }
+        theta.copy_(there["theta"])
+        descent.resume(made, there["mean"], there["square"])
+        highest, start = there["highest"], there["start"]
+
+    def here() -> Screen:
+        mean, square = descent.moments
+        parts = {"theta": theta, "mean": mean, "square": square, "highest": highest, "start": start}
+        return Screen(made, {name: part.cpu().numpy() for name, part in parts.items()}, courses)
+
+    for number in range(made + 1, steps + 1):
         if search.control.ends_early():
             return start, highest, []
         slopes, margins = torch.zeros_like(theta), []
@@ -113,6 +142,8 @@ def _climb(
         if number % 5 == 0 or number == steps:
             for at, value in enumerate(reached.mean(dim=1).tolist()):
                 courses[at].append((number, float("nan"), float("nan"), value, 0.0))
+        made = number
+        keeper.note(here)
         shown = preview.choose(list(range(len(classes))))
         if shown is not None:
             picture = to_unit(theta[shown * starts])
@@ -120,6 +151,8 @@ def _climb(
             told = {"loss": None, "success": None, "mask_l1": None}
             preview.send({**numbers, **told}, torch.ones_like(picture[:1]), picture)
         search.control.progress("triggers", number, steps, f"maximum margin, step {number}")
+    if made:
+        keeper.note(here)
     return start, highest, courses
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,6 +78,15 @@ class Pictures:
         Only these can show that a trigger turns a picture; the others would be free successes.
         """
         return rows[(self.labels[rows] != target) & (self.answers[rows] != target)]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all of it: the same for the same pictures, parted and answered alike."""
+        found = hashlib.sha256()
+        for part in (self.pixels, self.labels, self.answers, self.search, self.held_out):
+            found.update(str(tuple(part.shape)).encode())
+            found.update(np.ascontiguousarray(part.cpu().numpy()).data)
+        return found.hexdigest()
 
 
 def sample_rows(

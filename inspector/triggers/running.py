@@ -22,7 +22,7 @@ from inspector.triggers.result import HISTORY
 ROWS = ("free", "mean", "square", "best")
 """Rows of `Running.numbers`: the free numbers, Adam's two moments, the free numbers to keep."""
 
-_DAMAGED = (
+DAMAGED = (
     *(OSError, ValueError, TypeError, KeyError, OverflowError, AttributeError),
     *(EOFError, RecursionError, BadZipFile),
 )
@@ -162,7 +162,7 @@ def kept_running(
             history,
         )
         Penalty.resumed(settings, running.penalty)
-    except _DAMAGED:
+    except DAMAGED:
         return None
     fits = numbers.shape == (len(ROWS), count) and numbers.dtype == np.float32
     whole = 0 < steps <= most and steps % settings.round_steps == 0

@@ -10,7 +10,7 @@ budgets: one comparison, where the best of four would be four chances of a false
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 
 from inspector.triggers.anomaly import FEWEST_CLASSES
 from inspector.triggers.descent import finite_slope
+from inspector.triggers.kept_screens import Counts, Course, Screen, ScreenKeeper
 from inspector.triggers.measuring import (
     NO_SLOPE,
     as_history,
@@ -74,22 +75,35 @@ class UniversalPerturbation:
     def run(self, search: Search) -> Iterator[TriggerResult]:
         """Search all classes and budgets in the same passes.
 
-        When it ends early, only classes are concluded for which a noise works already.
+        When it ends early, only classes are concluded for which a noise works already. With a folder
+        it goes on where an earlier search was left, and leaves where it was itself.
         """
-        pictures, steps = search.pictures, _steps_of(search)
+        pictures = search.pictures
         searched = [c for c in search.classes if len(pictures.turnable(pictures.search, c))]
-        deltas, courses, made = _descend(search, searched)
+        keeper = ScreenKeeper(search, METHOD, searched)
+        try:
+            yield from self._results(search, searched, keeper)
+        finally:
+            keeper.write()
+
+    def _results(
+        self, search: Search, searched: list[int], keeper: ScreenKeeper
+    ) -> Iterator[TriggerResult]:
+        steps = _steps_of(search)
+        deltas, courses, made, measured = _descend(search, searched, keeper)
         early = made < steps
         # A perturbation that never left zero met no slope to follow.
         moved = [target for at, target in enumerate(searched) if bool(deltas[at].any())]
         rows = {target: measuring_rows(search, target) for target in moved}
-        counts = {
-            target: [
+        counts: dict[int, Counts] = {}
+        for target in moved:
+            known = None if early else measured.get(target)
+            counts[target] = known or [
                 count_answers(search, Stamp.added(delta).whole_levels(), rows[target], target)
                 for delta in deltas[searched.index(target)]
             ]
-            for target in moved
-        }
+            if not early:
+                measured[target] = counts[target]
         rates = {
             target: [(turned, len(rows[target])) for turned, _ in made_of]
             for target, made_of in counts.items()
@@ -124,6 +138,8 @@ class UniversalPerturbation:
                 history=as_history(courses[at][budget]),
                 details={"budgets": _told(rates[target]), "budget": BUDGETS[budget]},
             )
+        if not early:
+            keeper.forget()
 
 
 def _steps_of(search: Search) -> int:
@@ -131,11 +147,12 @@ def _steps_of(search: Search) -> int:
 
 
 def _descend(
-    search: Search, searched: list[int]
-) -> tuple[torch.Tensor, list[list[list[tuple[float, ...]]]], int]:
-    """Return perturbations (k, budgets, C, H, W), the course of each, and the steps made.
+    search: Search, searched: list[int], keeper: ScreenKeeper
+) -> tuple[torch.Tensor, list[list[Course]], int, dict[int, Counts]]:
+    """Return perturbations (k, budgets, C, H, W), the course of each, the steps made, and counts.
 
-    The course of one that is scaled is that of the one it comes from.
+    The course of one that is scaled is that of the one it comes from. The counts are those of classes
+    that an earlier search measured after the last step; what is added to them is kept with the rest.
     """
     steps, pictures = _steps_of(search), search.pictures
     drawn = _QUICK_BATCH if search.quick else _BATCH
@@ -145,15 +162,28 @@ def _descend(
     bounds = every[:, own]
     deltas = torch.zeros(len(searched), count, *search.shape, device=search.device)
     flat = deltas.view(-1, *search.shape)
-    courses: list[list[list[tuple[float, ...]]]] = [[[] for _ in own] for _ in searched]
+    courses: list[list[Course]] = [[[] for _ in own] for _ in searched]
     preview = Preview(search.control)
     shuffle = torch.Generator().manual_seed(search.seed)
     targets = torch.tensor(searched, device=search.device)
     turnable = (pictures.labels[None] != targets[:, None]) & (
         pictures.answers[None] != targets[:, None]
     )
-    made = 0
-    for number in range(1, steps + 1):
+    made, measured = 0, dict[int, Counts]()
+    stood = keeper.stood({"deltas": tuple(deltas.shape)}, len(flat), steps)
+    if stood is not None:
+        deltas.copy_(torch.from_numpy(stood.arrays["deltas"]))
+        courses = [list(stood.courses[at : at + count]) for at in range(0, len(flat), count)]
+        made = stood.steps
+        measured |= _fitting(stood.counts) if made == steps else {}
+        for _ in range(made):  # the batches to come are those that would have come
+            torch.randperm(len(pictures.search), generator=shuffle)
+
+    def here() -> Screen:
+        flattened = [course for of in courses for course in of]
+        return Screen(made, {"deltas": deltas.cpu().numpy()}, flattened, measured)
+
+    for number in range(made + 1, steps + 1):
         if not searched or search.control.ends_early():
             break
         order = torch.randperm(len(pictures.search), generator=shuffle)[:drawn]
@@ -185,6 +215,7 @@ def _descend(
         deltas -= pace * bounds * slopes.view_as(deltas).sign()
         deltas.clamp_(-bounds, bounds)
         made = number
+        keeper.note(here)
         preview.tell([_standing(one, of[shown], number) for one, of in zip(searched, courses)])
         at = preview.choose(list(range(len(searched))))
         if at is not None:
@@ -200,10 +231,21 @@ def _descend(
         search.control.progress("triggers", number, steps, f"screening, step {number} of {steps}")
     source = [next(at for at, one in enumerate(own) if one >= to) for to in range(len(BUDGETS))]
     scaled = deltas[:, source] * (every / bounds[:, source])
-    return scaled, [[of[at] for at in source] for of in courses], made if searched else steps
+    if made:
+        keeper.note(here)
+    return (
+        scaled,
+        [[of[at] for at in source] for of in courses],
+        made if searched else steps,
+        measured,
+    )
 
 
-def _standing(target: int, course: list[tuple[float, ...]], number: int) -> Standing:
+def _fitting(counts: Mapping[int, Counts]) -> dict[int, Counts]:
+    return {target: pairs for target, pairs in counts.items() if len(pairs) == len(BUDGETS)}
+
+
+def _standing(target: int, course: Course, number: int) -> Standing:
     """Return where a class stands at the budget that previews show."""
     _, _, success, size, _ = course[-1]
     word = "found" if success >= _WORKS else "searching"

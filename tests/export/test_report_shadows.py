@@ -18,7 +18,7 @@ from PIL import Image
 
 from inspector import places
 from inspector.case import Case, trigger_document
-from inspector.case.shadow_document import NETWORKS, compared_sentence, shadows_of
+from inspector.case.shadow_document import NETWORKS, compared_sentence, shadows_of, shadows_sentence
 from inspector.export.report import html_report
 from inspector.export.report.page import pictures_of, print_report
 from inspector.export.report.strips import ticks
@@ -86,6 +86,25 @@ def test_a_p_value_of_the_whole_network_is_shown_where_there_is_one(case: Case) 
     assert "verdict" not in json.dumps(document["observed"])
     said = words(html_report(document))
     assert re.search(r"Whole network p-value 0\.021\W+medium", said)
+    assert "verdict medium, p-value 0.021: of clean networks that were trained like these" in said
+    assert document["assessed"]["shadows"]["verdict"] == "medium"
+
+
+def test_a_network_that_does_not_stand_out_is_never_called_clean(case: Case) -> None:
+    compare_with_shadows(case, 19, whole=0.4)
+    case.set(NETWORKS, {**case.get(NETWORKS), "verdict": "none"})
+    networks = valid(trigger_document(case), "trigger")["shadows"]
+    for said in (shadows_sentence(networks), words(html_report(valid(document_of(case))))):
+        assert "verdict none, p-value 0.4" in said
+        assert "about 40% deviate as much. That does not show that it is clean." in said
+
+
+def test_it_says_how_many_of_the_networks_that_were_asked_for_it_has(case: Case) -> None:
+    compare_with_shadows(case, 7)
+    case.set(NETWORKS, {**case.get(NETWORKS), "asked": 19})
+    assert shadows_sentence(shadows_of(case) or {}).startswith("7 of 19 shadow networks")
+    said = words(html_report(valid(document_of(case))))
+    assert "7 of 19, for the search was ended" in said
 
 
 def test_every_class_is_a_strip_of_dots_a_marker_and_the_threshold(case: Case) -> None:

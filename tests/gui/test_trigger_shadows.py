@@ -87,6 +87,26 @@ def test_it_says_what_it_means_and_what_the_networks_are(
         assert "Whole network" not in said
     compare(space, 19, p_value=0.031)
     assert panel.controls.state.text().startswith("Whole network: p-value 0.031.")
+    compare(space, 19, p_value=0.05, verdict="medium", asked=19)
+    said = panel.controls.state.text()
+    assert said.startswith("Whole network: verdict medium, p-value 0.05: of clean networks")
+    compare(space, 19, p_value=0.3, verdict="none", asked=40)
+    said = panel.controls.state.text()
+    assert "That does not show that it is clean." in said
+    assert "19 of 40 shadow networks" in said
+
+
+def test_what_was_cut_short_is_not_told_as_compared(
+    qtbot: QtBot, panel: TriggerPanel, space: Workspace
+) -> None:
+    dialog = ShadowsDialog(space)
+    qtbot.addWidget(dialog)
+    dialog.to("running", "")
+    said = "The search was stopped early. Of 19 shadow networks 7 were trained and searched."
+    assert space.case is not None
+    space.case.set("trigger_summary", {"said": said})
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    assert dialog.said.text() == said
 
 
 def test_too_few_networks_have_no_line(panel: TriggerPanel, space: Workspace) -> None:

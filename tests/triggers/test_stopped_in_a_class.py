@@ -99,7 +99,7 @@ def test_some_classes_are_through_and_others_go_on_side_by_side(tmp_path: Path) 
     assert min(result.steps for result in whole) < 131 < max(result.steps for result in whole)
     with pytest.raises(Cancelled):
         searched("neural-cleanse", tmp_path, Stops(131), steps=200)
-    assert len(list(tmp_path.glob("*.kept.json"))) == sum(result.steps < 131 for result in whole)
+    assert len(list(tmp_path.glob("*/*.kept.json"))) == sum(result.steps < 131 for result in whole)
     control = Recorder()
     assert_alike(searched("neural-cleanse", tmp_path, control, steps=200), whole)
     assert len(control.steps) <= 200 - 130 + 1
@@ -128,7 +128,7 @@ def test_numbers_that_do_not_fit_begin_their_class_again(
     (tmp_path / "whole").mkdir()
     whole = searched("neural-cleanse", tmp_path / "whole")
     stopped("neural-cleanse", tmp_path)
-    left = sorted(tmp_path.glob("*.running.npy"))
+    left = sorted(tmp_path.glob("*/*.running.npy"))
     assert left
     for file in left:
         harm(file)
@@ -139,7 +139,8 @@ def test_numbers_that_do_not_fit_begin_their_class_again(
 
 def test_a_described_state_that_is_no_state_begins_again(tmp_path: Path) -> None:
     stopped("neural-cleanse", tmp_path)
-    left = sorted(tmp_path.glob("*.running.json"))
+    left = sorted(tmp_path.glob("*/*.running.json"))
+    assert len(left) >= 4
     for file, text in zip(left, ["{", "[]", '{"steps": -5}', '{"steps": "x"}'], strict=False):
         file.write_text(text)
     results = searched("neural-cleanse", tmp_path)
@@ -148,10 +149,13 @@ def test_a_described_state_that_is_no_state_begins_again(tmp_path: Path) -> None
 
 def test_a_state_that_claims_more_steps_than_the_search_makes_begins_again(tmp_path: Path) -> None:
     stopped("neural-cleanse", tmp_path)
-    for file in tmp_path.glob("*.running.json"):
+    left = list(tmp_path.glob("*/*.running.json"))
+    assert left
+    for file in left:
         told = json.loads(file.read_text())
         numbers = file.name.replace(".running.json", f"-{told['steps']}.running.npy")
-        (tmp_path / numbers).rename(tmp_path / numbers.replace(str(told["steps"]), str(10**12)))
+        longer = numbers.replace(str(told["steps"]), str(10**12))
+        (file.parent / numbers).rename(file.parent / longer)
         file.write_text(json.dumps({**told, "steps": 10**12}))
     results = searched("neural-cleanse", tmp_path)
     assert [result.class_index for result in results] == list(range(CLASSES))
@@ -159,17 +163,19 @@ def test_a_state_that_claims_more_steps_than_the_search_makes_begins_again(tmp_p
 
 def test_nothing_is_left_of_classes_that_are_through_or_forgotten(tmp_path: Path) -> None:
     stopped("neural-cleanse", tmp_path)
-    names = {path.name.split("-")[0] for path in tmp_path.glob("*.running.json")}
-    through = {path.name.split("-")[0] for path in tmp_path.glob("*.kept.json")}
+    names = {path.name.split("-")[0] for path in tmp_path.glob("*/*.running.json")}
+    through = {path.name.split("-")[0] for path in tmp_path.glob("*/*.kept.json")}
     assert names
     assert not names & through
     results = searched("neural-cleanse", tmp_path)
-    assert not list(tmp_path.glob("*running*"))
-    (tmp_path / "0-neural-cleanse-extra-5.running.npy").touch()
+    assert not list(tmp_path.glob("*/*running*"))
+    (place,) = tmp_path.iterdir()
+    (place / "0-neural-cleanse-extra-5.running.npy").touch()
     stopped("pixel", tmp_path)
     forget_classes(tmp_path, [*results, *(replace(one, method="pixel") for one in results)])
     # Another method's, whose name begins alike.
-    assert [path.name for path in tmp_path.iterdir()] == ["0-neural-cleanse-extra-5.running.npy"]
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == ["0-neural-cleanse-extra-5.running.npy"]
 
 
 def test_a_search_that_is_killed_loses_what_it_did_since_it_last_wrote(
@@ -181,7 +187,7 @@ def test_a_search_that_is_killed_loses_what_it_did_since_it_last_wrote(
     class Looks(Recorder):
         def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
             super().progress(stage, done, total, text)
-            seen.append({path.name for path in tmp_path.glob("0-*.running.npy")})
+            seen.append({path.name for path in tmp_path.glob("*/0-*.running.npy")})
 
     searched("neural-cleanse", tmp_path, Looks())
     assert seen[3] == set()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inspector.triggers import anomaly_index
+from inspector.triggers import anomaly_index, network_verdict
 from inspector.triggers.calibrating import FEWEST_SHADOWS, Calibration
 from inspector.triggers.calibrating import calibrate as calibrate_all
 
@@ -119,3 +119,23 @@ def test_a_method_that_says_the_same_of_every_class_neither_accuses_nor_hides() 
     )
     assert np.flatnonzero(found["sees"].family_p_value <= 0.05).tolist() == [3]
     assert (found["flat"].family_p_value == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("p_value", "shadows", "classes", "verdict"),
+    [
+        (0.05, 18, ["medium"], None),
+        (None, 19, ["none"], None),
+        (0.10, 19, ["none"], "none"),
+        (0.05, 19, ["none", "medium"], "medium"),
+        (0.05, 19, ["none", "none"], "low"),
+        (0.01, 99, ["none", "high"], "high"),
+        (0.01, 99, ["medium", "none"], "medium"),
+    ],
+)
+def test_a_network_is_judged_by_its_p_value_as_far_as_a_trigger_of_it_works(
+    p_value: float | None, shadows: int, classes: list[str], verdict: str | None
+) -> None:
+    rows = [{"verdict": one, "shadows": {}} for one in classes]
+    rows.append({"verdict": "high"})  # of a method that was not compared
+    assert network_verdict(rows, p_value, shadows) == verdict

@@ -9,7 +9,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_id
 from inspector.case.findings import VERDICTS
-from inspector.case.shadow_document import NETWORKS
+from inspector.case.shadow_document import NETWORKS, beside_of
 from inspector.case.trigger_choice import SEARCH, TRIGGER_PARTS
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
@@ -107,10 +107,9 @@ def reconstruct(
             if not agree({**budget, "left_out": left_out}):
                 raise Cancelled()
     result = run("trigger", **arguments)
-    if result.get("shadows"):
-        result["shadows"] |= {"left_out": left_out, "role": arguments["shadows"]["role"]}
-        if result["shadows"]["count"]:
-            case.set(NETWORKS, result["shadows"])
+    networks = result.get("shadows")
+    if networks:
+        networks |= {"left_out": left_out, "role": arguments["shadows"]["role"]}
     early, rows = bool(result["ended_early"]), result["classes"]
     if early and not rows:
         raise Cancelled(
@@ -120,12 +119,20 @@ def reconstruct(
     if early:
         result["caveats"] = [said, *result["caveats"]]
         rows = _worth_recording(case, rows)
+        if not rows:
+            said = f"{said} What the case has is fuller, and stays."
+            case.set("trigger_summary", {**(case.get("trigger_summary") or {}), "said": said})
+            emit({"event": "log", "text": said})
+            return result
+    if networks and networks["count"] and (not early or any(map(_beside, rows))):
+        case.set(NETWORKS, networks)
     arrays = _arrays_of(rows, result["arrays"])
     register(case, arrays, emit)
     for row in rows:
         case.record_trigger(int(row["index"]), str(row["method"]), row)
+    unsaid = {"arrays"} if networks and networks["count"] else {"arrays", "shadows"}
     case.set(
-        "trigger_summary", {**{k: v for k, v in result.items() if k != "arrays"}, "said": said}
+        "trigger_summary", {**{k: v for k, v in result.items() if k not in unsaid}, "said": said}
     )
     # A search that was not through cannot be repeated: a rerun makes the part that was.
     through = {int(row["index"]) for row in rows if not row["stopped_early"]}
@@ -157,9 +164,15 @@ def _how_far(result: dict[str, Any]) -> str:
         f"{early} kept as far as found" if early else "",
         f"{lacking} without a trigger that works" if lacking else "",
     )
+    networks = result.get("shadows")
+    beside = (
+        f" Of {networks['asked']} shadow networks {networks['count']} were trained and searched."
+        if networks
+        else ""
+    )
     return (
-        f"The search was stopped early. Of the classes: {', '.join(filter(None, counts))}. The same "
-        "search goes on where this one stopped."
+        f"The search was stopped early. Of the classes: {', '.join(filter(None, counts))}.{beside} The "
+        "same search goes on where this one stopped."
     )
 
 
@@ -167,7 +180,7 @@ def _worth_recording(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, A
     """Return those rows of a search that ended early that know more than the case does.
 
     A trigger whose search was through gives way neither to one that was stopped nor to itself
-    compared with fewer classes.
+    compared with fewer classes, or with fewer shadow networks.
     """
     former = {(row["index"], row["method"]): row for row in case.triggers()}
 
@@ -177,9 +190,15 @@ def _worth_recording(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, A
             return True
         compared = there.get("compared")  # Not known of searches by earlier versions.
         known = isinstance(compared, int) and compared <= row["compared"]
-        return known and not row["stopped_early"]
+        return known and not row["stopped_early"] and _beside(row) >= _beside(there)
 
     return [row for row in rows if better(row)]
+
+
+def _beside(row: dict[str, Any]) -> int:
+    """Return with how many shadow networks the class of a trigger was compared."""
+    beside = beside_of(row) or {}
+    return len(beside.get("others") or ()) if beside.get("deviation") is not None else 0
 
 
 def _arrays_of(rows: list[dict[str, Any]], arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from inspector.engine.jobs.evidence import dataset_of, orientation_of
 from inspector.engine.jobs.pictures import read_pictures
 from inspector.engine.jobs.trigger_classes import PartOf, as_asked, search_classes
 from inspector.engine.session import Session
+from inspector.errors import Cancelled
 
 if TYPE_CHECKING:
     from inspector.intake.models import SuspectModel
@@ -60,8 +61,8 @@ class Shadows:
     Attributes
     ----------
     told : dict or None
-        What was trained, once it was: count, accuracy of each, train, architecture, why; and the
-        p-value of the network, all classes and methods together.
+        What was trained, once it was: count, of how many asked, accuracy of each, train,
+        architecture, why; and p-value and verdict of the network, all classes and methods together.
     """
 
     def __init__(
@@ -85,6 +86,11 @@ class Shadows:
         self._samples = _samples(session, control, suspect, asked, choice, split, search.seed)
         self.told: dict[str, Any] | None = None
 
+    @property
+    def lacking(self) -> int:
+        """How many of them the comparison does without, for the search was ended."""
+        return 0 if self.told is None else self._plan.count - int(self.told["count"])
+
     def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Return what all of them will take; see `shadow_budget`."""
         from inspector.drill.shadows import shadow_budget
@@ -101,7 +107,7 @@ class Shadows:
     ) -> dict[str, Calibration]:
         """Train and search them, and compare the suspect's classes with theirs, by method.
 
-        When the search ends early, with as many as are through.
+        When the search ends early, with as many as are through; with none, nothing is compared.
         """
         from inspector.drill.shadows import untrained
         from inspector.triggers.calibrating import calibrate
@@ -112,7 +118,7 @@ class Shadows:
         for number in range(1, self._plan.count + 1):
             made = self._one(number, entries, screened)
             if made is None:
-                break
+                continue  # The search was ended; later ones may be there from an earlier search.
             accuracies.append(made["accuracy"])
             for name in looks:
                 values = made["looks"][name]
@@ -130,10 +136,11 @@ class Shadows:
             columns = [classes.index(one.class_index) for one in same]
             others[name] = np.array(rows).reshape(len(rows), len(classes))[:, columns]
             own[name] = [one.compared[0] for one in same]
-        found = calibrate(own, others)
+        found = calibrate(own, others) if accuracies else {}
         chances = np.concatenate([[math.nan], *(one.family_p_value for one in found.values())])
         self.told = {
             "count": len(accuracies),
+            "asked": self._plan.count,
             "accuracy": [round(value, 4) for value in accuracies],
             "train": len(self._samples[1]),
             "architecture": model.architecture,
@@ -153,14 +160,27 @@ class Shadows:
         self, number: int, entries: Sequence[MethodEntry], screened: bool
     ) -> dict[str, Any] | None:
         """Return accuracy and looks of a shadow; None when the search ends before they are there."""
-        from inspector.drill.shadows import STAGE, train_shadow
-        from inspector.triggers import prepare_search
-
         search, control = self._search, self._control
         file = self._folder / f"{self._key(number, entries, screened)}.shadow.kept.json"
         kept = _read(file, [entry.id for entry in entries], len(search.classes))
         if kept is not None or control.ends_early():
             return kept
+        try:
+            kept = self._made(number, entries, screened)
+        except _Ended:
+            return None
+        file.write_text(json.dumps(kept), "utf-8")
+        control.log(
+            f"Shadow network {number} of {self._plan.count}: accuracy {kept['accuracy']:.0%}."
+        )
+        return kept
+
+    def _made(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
+        """Train a shadow and search it; raises `_Ended` when the search ends meanwhile."""
+        from inspector.drill.shadows import STAGE, train_shadow
+        from inspector.triggers import prepare_search
+
+        search, control = self._search, self._control
         parts, count = 1 + len(entries), self._plan.count
         controls = [
             _Unseen(control, STAGE, (number - 1) * parts + at, count * parts) for at in range(parts)
@@ -182,16 +202,14 @@ class Shadows:
             own = replace(own, quick=asked.quick)
             with TemporaryDirectory(prefix=_PLACE, dir=self._folder) as place:
                 found = search_classes([entry], own, Path(place), self._source)
-            if control.ends_early():
-                return None
+            part.check()
             made = {one.class_index: one for one in found}
             looks[entry.id] = [_look(made.get(index)) for index in search.classes]
-        kept = {"accuracy": accuracy, "looks": looks}
-        file.write_text(json.dumps(kept), "utf-8")
-        control.log(f"Shadow network {number} of {count}: accuracy {accuracy:.0%}.")
-        return kept
+        return {"accuracy": accuracy, "looks": looks}
 
     def _key(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> str:
+        from inspector.triggers.kept import made_by
+
         images, labels = self._samples
         plan = self._plan
         said = {
@@ -199,9 +217,8 @@ class Shadows:
             "pixels": hashlib.sha256(images.tobytes()).hexdigest(),
             "plan": [plan.epochs, plan.batch, plan.learning_rate, plan.seed, number],
             "methods": [
-                [one.id, asked.steps, asked.quick]
+                [one.id, made_by(one, _compared(one, self._search, screened, len(entries)))]
                 for one in entries
-                for asked in [_compared(one, self._search, screened, len(entries))]
             ],
             "classes": list(self._search.classes),
             "source": self._source,
@@ -209,8 +226,21 @@ class Shadows:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
+class _Ended(Cancelled):
+    """The search is ended with what there is: the shadow at hand is given up."""
+
+
 class _Unseen(PartOf):
-    """A control that shows nothing: the triggers of a shadow are not the suspect's."""
+    """A control that shows nothing: the triggers of a shadow are not the suspect's.
+
+    Half a shadow is worth nothing, so that one who wants the end does not wait for the whole.
+    """
+
+    def check(self) -> None:
+        """Raise when cancelled or ended, block while paused."""
+        super().check()
+        if self.ends_early():
+            raise _Ended()
 
     def preview(self, name: str, values: Mapping[str, Any]) -> None:
         """Keep it from the analyst."""

@@ -57,18 +57,19 @@ def run(
     suspect data itself. ``data_limit`` pictures are drawn evenly over the labels. Classes that a
     search with the same settings got through before it was stopped are taken from ``folder``. When
     the control ends it early, what the classes have so far is the result, ``ended_early`` is true and
-    ``lacking`` names the classes of which there is nothing. With ``seeds`` beyond one, significant
-    classes are searched again from other seeds. With ``source`` only pictures of that class are
-    turned; "each" takes every class in turn and reports for each target the source from which it
-    stands out most. A search of all classes compares them at an early point and goes on with those
-    that stand out, unless ``full``; without ``methods`` it begins with the screens.
+    ``lacking`` names the classes of which there is nothing; so it is when shadow networks are lacking.
+    With ``seeds`` beyond one, significant classes are searched again from other seeds. With ``source``
+    only pictures of that class are turned; "each" takes every class in turn and reports for each
+    target the source from which it stands out most. A search of all classes compares them at an early
+    point and goes on with those that stand out, unless ``full``; without ``methods`` it begins with
+    the screens.
 
     ``shadows`` (count, epochs, images, rows, and data and role of what they are trained on) has clean
     look-alikes of the network trained and searched alike, to compare its classes with; with
     ``only_budget`` nothing is searched, and what they will take is returned.
     """
     from inspector.signals import machine
-    from inspector.triggers import prepare_search, sample_rows, trigger_document
+    from inspector.triggers import network_verdict, prepare_search, sample_rows, trigger_document
     from inspector.triggers.registry import DEFAULT, chosen_methods
     from inspector.triggers.screening import SCREENS
 
@@ -121,7 +122,8 @@ def run(
         calibrations = beside.calibrate(chosen, results, screened) if beside else {}
     asked = {(index, entry.id) for entry in chosen for index in search.classes}
     through = {(r.class_index, r.method) for r in results if not r.stopped_early}
-    early = control.ends_early() and through != asked
+    cut = beside is not None and beside.lacking > 0
+    early = cut or (control.ends_early() and through != asked)
     # The pictures of a search that is through lie at names of its own: one that ends early must not
     # write over them, for it may not take their place in the case.
     place = _fresh_folder(target) if early else target
@@ -139,11 +141,15 @@ def run(
         _try_other_seeds(document["classes"], results, versions, search, source, seeds)
     if not early:
         forget_classes(target, results)
-        if beside and not control.ends_early():
-            beside.forget()  # Of a search that was ended what is trained serves the next one.
+        if beside:
+            beside.forget()
     lacking = sorted({index for index, _ in asked - {(r.class_index, r.method) for r in results}})
     told = {**document, "arrays": arrays, "ended_early": early, "lacking": lacking}
-    return {**told, "shadows": beside.told} if beside and beside.told else told
+    if beside is None or beside.told is None:
+        return told
+    networks = beside.told
+    verdict = network_verdict(document["classes"], networks["p_value"], networks["count"])
+    return {**told, "shadows": networks if verdict is None else {**networks, "verdict": verdict}}
 
 
 def found_methods() -> list[MethodEntry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -121,13 +122,19 @@ def as_asked(entry: MethodEntry, search: Search, first: bool) -> Search:
 
 def forget_classes(folder: Path, results: Sequence[TriggerResult]) -> None:
     """Delete what is kept of these results: asked once more, the search is made once more."""
-    from inspector.triggers.kept import forget_result
+    from inspector.triggers.kept import forget_result, places_of
+    from inspector.triggers.kept_screens import forget_screen
     from inspector.triggers.running import forget_running
 
-    for place in (folder, *folder.rglob(f"{_SOURCE}*"), folder / _RUNG):
-        for result in results:
-            forget_result(place, result.class_index, result.method)
-            forget_running(place, result.class_index, result.method)
+    for method in dict.fromkeys(result.method for result in results):
+        for place in places_of(folder, method):
+            forget_screen(place, method)
+            for result in results:
+                if result.method == method:
+                    forget_result(place, result.class_index, method)
+                    forget_running(place, result.class_index, method)
+            with contextlib.suppress(OSError):  # other classes are kept there
+                place.rmdir()
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,7 @@ def _in_two(
     pieces: _Pieces, search: Search, screens: Sequence[TriggerResult], last: Control
 ) -> list[TriggerResult]:
     """Search all classes to the rung, and those that stand out to the end."""
+    from inspector.triggers.kept import place_of
     from inspector.triggers.running import hand_on_running
     from inspector.triggers.screening import cut_short, gone_on, pointed_at, stopped_at
     from inspector.triggers.sources import of_source, told
@@ -156,7 +164,8 @@ def _in_two(
     assert entry.info is not None
     steps, first = entry.info.rung, folder / _RUNG
     first.mkdir(exist_ok=True)
-    rung = replace(pieces, folder=first).all_of(replace(search, steps=steps, quick=True))
+    early = replace(search, steps=steps, quick=True)
+    rung = replace(pieces, folder=first).all_of(early)
     if search.control.ends_early():
         return [one if one.stopped_early else cut_short(one) for one in rung]
     chosen = pointed_at(rung, screens)
@@ -170,9 +179,12 @@ def _in_two(
         )
         own = replace(search if source is None else of_source(search, source), classes=those)
         place = folder if source is None else folder / f"{_SOURCE}{source}"
-        place.mkdir(exist_ok=True)
+        ends = place_of(entry, own, place)
+        ends.mkdir(parents=True, exist_ok=True)
+        before = replace(own, steps=early.steps, quick=early.quick)
+        stood = place_of(entry, before, first / place.relative_to(folder))
         for index in those:
-            hand_on_running(first / place.relative_to(folder), place, index, entry.id)
+            hand_on_running(stood, ends, index, entry.id)
         for found in _searched(entry, own, place):
             full[found.class_index] = found if source is None else told(source, found)
     results = []
@@ -194,10 +206,12 @@ def _source_of(result: TriggerResult) -> int | None:
 
 def _searched(entry: MethodEntry, search: Search, folder: Path) -> list[TriggerResult]:
     """Return results in the order of the classes; those that are there already are not searched."""
-    from inspector.triggers.kept import keep_result, kept_result
+    from inspector.triggers.kept import keep_result, kept_result, place_of
     from inspector.triggers.running import forget_running
     from inspector.triggers.screening import SCREENS
 
+    folder = place_of(entry, search, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     found: dict[int, TriggerResult] = {}
     for index in search.classes:
         earlier = kept_result(folder, index, entry.id)

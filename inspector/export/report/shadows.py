@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inspector.case.shadow_document import HOLDS, compared_rows, compared_sentence
+from inspector.case.shadow_document import HOLDS, compared_rows, compared_sentence, network_sentence
 from inspector.export.report.strips import axis_of, scale_picture, strip_picture
 
 _MOST = 40
@@ -58,9 +58,11 @@ def shadows_assessed(found: Mapping[str, Any]) -> dict[str, Any] | None:
     compared = compared_rows(found["classes"])
     if not compared:
         return None
+    networks = found.get("shadows") or {}
     sentences = [f"{method}: {compared_sentence(same)}" for method, same in compared.items()]
-    verdict = (found.get("shadows") or {}).get("verdict")
-    return {"verdict": verdict, "sentences": [*sentences, HOLDS]}
+    verdict = networks.get("verdict")
+    judged = [network_sentence(networks)] if verdict else []
+    return {"verdict": verdict, "sentences": [*judged, *sentences, HOLDS]}
 
 
 def shadow_table(report: Mapping[str, Any], method: str) -> list[dict[str, Any]]:
