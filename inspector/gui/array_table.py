@@ -162,6 +162,7 @@ class ArrayTable(QTableView):
         count = len(columns[0].values) if columns else 0
         self.model_.fill(columns, self._ordered(columns, count))
         if fresh:
+            self._mark_order()
             self.fit_columns()
         self.choose(self._chosen)
         self.verticalScrollBar().setValue(at)
@@ -188,11 +189,16 @@ class ArrayTable(QTableView):
         self._sorted = (title, descending)
         columns = self.model_.columns
         self.model_.fill(columns, self._ordered(columns, int(self.model_.rows.size)))
-        at = next((i for i, column in enumerate(columns) if column.title == title), -1)
+        self._mark_order()
+        self.choose(self._chosen)
+
+    def _mark_order(self) -> None:
+        """Show an arrow in the header of the column that the rows are sorted by."""
+        title, descending = self._sorted or ("", False)
+        at = next((i for i, one in enumerate(self.model_.columns) if one.title == title), -1)
         falls = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
         self.horizontalHeader().setSortIndicatorShown(at >= 0)
         self.horizontalHeader().setSortIndicator(at, falls)
-        self.choose(self._chosen)
 
     def _ordered(self, columns: list[ArrayColumn], count: int) -> NDArray[np.intp]:
         if self._sorted is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QKeyEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
 
@@ -65,6 +65,18 @@ class ContactSheet(QListWidget):
         """Return the selected rows, or the current one."""
         items = self.selectedItems() or ([self.currentItem()] if self.currentItem() else [])
         return [int(item.data(Qt.ItemDataRole.UserRole)) for item in items]
+
+    def event(self, event: QEvent) -> bool:
+        # C judges here; elsewhere it is a key of the window.
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and not event.modifiers()
+            and any(event.key() == key for key, _, _ in VERDICT_KEYS.values())
+        ):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         for verdict, (key, _, _) in VERDICT_KEYS.items():

@@ -42,6 +42,8 @@ class ClassesPanel(WhenShown):
         self._findings: dict[str, dict[str, Any]] = {}
         self._drills: list[dict[str, Any]] = []
         self.table = ArrayTable(self)
+        # The first row is the class to look at first; with 43 classes it would not be seen.
+        self.table.sort_by("statistic", True)
         self.said = QPlainTextEdit(self)
         self.said.setReadOnly(True)
         self.said.setMinimumWidth(150)

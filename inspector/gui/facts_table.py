@@ -1,4 +1,4 @@
-"""Facts of a sample in two columns of plain text that can be copied."""
+"""Facts of a sample, perhaps beside those of another, as plain text that can be copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from inspector.gui.sample_facts import Fact
 
 
 class FactsTable(QTableWidget):
-    """Names on the left, what they say on the right; long lines wrap."""
+    """Names on the left, what they say on the right; long lines wrap.
+
+    A third column holds what the same facts say of a pinned sample.
+    """
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(0, 2, parent)
@@ -27,6 +30,7 @@ class FactsTable(QTableWidget):
         self.verticalHeader().setVisible(False)
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setMinimumSectionSize(20)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setMinimumSectionSize(self.fontMetrics().height() + 5)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -40,9 +44,13 @@ class FactsTable(QTableWidget):
         self.setMinimumHeight(60)
         self.setItemDelegate(_Roomy(self))
 
-    def show_facts(self, facts: list[Fact]) -> None:
-        """Show these lines."""
+    def show_facts(self, facts: list[Fact], pinned: list[Fact] | None = None) -> None:
+        """Show these lines, and beside them what ``pinned`` says under the same names."""
         self.setRowCount(len(facts))
+        self.setColumnCount(2 if pinned is None else 3)
+        beside = {fact.name: fact for fact in pinned or ()}
+        if pinned is not None:
+            self.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         muted = self.palette().placeholderText()
         for at, fact in enumerate(facts):
             name, text = QTableWidgetItem(fact.name), QTableWidgetItem(fact.text)
@@ -51,6 +59,12 @@ class FactsTable(QTableWidget):
                 text.setToolTip(tooltip(fact.tip))
             self.setItem(at, 0, name)
             self.setItem(at, 1, text)
+            if pinned is not None:
+                other = beside.get(fact.name, Fact(fact.name, "–"))
+                text = QTableWidgetItem(other.text)
+                text.setForeground(muted)
+                text.setToolTip(tooltip("Of the pinned sample", other.tip))
+                self.setItem(at, 2, text)
         self.resizeRowsToContents()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -71,8 +85,9 @@ class FactsTable(QTableWidget):
             rows = sorted({index.row() for index in self.selectedIndexes()}) or range(
                 self.rowCount()
             )
-            cells = [(self.item(row, 0), self.item(row, 1)) for row in rows]
-            lines = [f"{name.text()}\t{text.text()}" for name, text in cells if name and text]
+            columns = range(self.columnCount())
+            cells = [[self.item(row, column) for column in columns] for row in rows]
+            lines = ["\t".join(cell.text() for cell in line if cell) for line in cells]
             QGuiApplication.clipboard().setText("\n".join(lines))
         elif event.text() and event.text().isprintable():
             event.ignore()

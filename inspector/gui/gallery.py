@@ -25,7 +25,7 @@ from inspector.gui.empty_page import EmptyPage
 from inspector.gui.gallery_view import Cell, GalleryView
 from inspector.gui.hover_card import HoverCard
 from inspector.gui.plain import plain
-from inspector.gui.sample_menu import pop_up_sample_menu
+from inspector.gui.sample_menu import point_out, pop_up_sample_menu
 from inspector.gui.selection import Selection
 from inspector.gui.similar import most_alike
 from inspector.gui.workspace import Workspace
@@ -169,7 +169,7 @@ class GalleryPanel(QWidget):
     def _ask_act(self, at: QPoint) -> None:
         place = self.view.place_at(at)
         if place >= 0:
-            self._workspace.set_current(int(self.view.rows[place]))
+            point_out(self._workspace, int(self.view.rows[place]), "gallery")
             pop_up_sample_menu(self.view, self._workspace, at)
 
     # ---- following the workspace ----------------------------------------------------------------
@@ -225,18 +225,18 @@ class GalleryPanel(QWidget):
 
     def _found(self) -> tuple[NDArray[np.intp], str]:
         space = self._workspace
-        order = plain(space.order_column)
+        by = f"by {plain(space.order_column)}" if space.has_ranking else "in the order of the data"
         if self._source == "class":
             mask = self._labels() == self._class
             rows = space.ranked(mask if space.visible is None else mask & space.visible)
-            return rows, f"{space.class_name(self._class)} ({rows.size:,}), by {order}"
+            return rows, f"{space.class_name(self._class)} ({rows.size:,}), {by}"
         if self._source == "similar" and self._alike_to >= 0:
             return self._alike(), f"most like #{self._alike_to:,} to the model"
         if self._source == "selection" and self._group.size:
             rows = space.ranked(self._group)
-            return rows, f"selection ({rows.size:,}), by {order}"
+            return rows, f"selection ({rows.size:,}), {by}"
         rows = space.ranked(space.visible)
-        return rows, f"ranking ({rows.size:,}), by {order}"
+        return rows, f"{'ranking' if space.has_ranking else 'samples'} ({rows.size:,}), {by}"
 
     def _alike(self) -> NDArray[np.intp]:
         case = self._workspace.case

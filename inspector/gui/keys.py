@@ -85,6 +85,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("fit", "Fit map to selection", "View", ("F",), "samples"),
     Command("fit-all", "Show the whole map", "View", ("Shift+F", "Home"), "samples"),
     Command("enlarge", "Enlarge the sample", "View", ("Space",), "samples"),
+    Command("pin", "Pin the sample beside others", "View", ("C",), "samples"),
     Command("trigger-overlay", "Trigger on and off", "View", ("T",), "samples"),
     Command("saliency", "Saliency on and off", "View", ("H",), "samples"),
     Command("focus-mode", "Focus mode", "View", ("F11",), "", True),

@@ -242,6 +242,7 @@ class MainWindow(QMainWindow):
             "fit": lambda: self.panels["map"].fit(),
             "fit-all": lambda: self.panels["map"].fit_all(),
             "enlarge": self._enlarge,
+            "pin": lambda: space.pin_requested.emit(space.current),
             "trigger-overlay": lambda: space.trigger_requested.emit(space.current),
             "saliency": lambda: space.saliency_requested.emit(space.current),
             "focus-mode": self._toggle_focus_mode,

@@ -277,7 +277,7 @@ class MapCanvas(QWidget):
             if mode != self._mode:
                 self._mode = mode
                 self.update()
-            self._point_at(self._row_under(event.position()))
+            self._point_at(self.row_under(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._grabbed is not None:
@@ -291,7 +291,7 @@ class MapCanvas(QWidget):
             return
         mode = lasso.mode_of(event.modifiers())
         if stroke.is_click:
-            row = self._row_under(event.position())
+            row = self.row_under(event.position())
             if row >= 0:
                 self.clicked.emit(row, mode)
             return
@@ -342,7 +342,8 @@ class MapCanvas(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._redraw()
 
-    def _row_under(self, spot: QPointF) -> int:
+    def row_under(self, spot: QPointF) -> int:
+        """Return the sample drawn at a spot of the canvas, -1 for none."""
         if self.points is None or self.picture is None or self._stale:
             return -1
         right, down = int(spot.x() * self._ratio), int(spot.y() * self._ratio)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt
+from PySide6.QtCore import QPoint, QPointF, QSignalBlocker, Qt
 from PySide6.QtGui import QCursor, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -26,6 +26,7 @@ from inspector.gui.job_feed import Event
 from inspector.gui.map_canvas import MapCanvas, Tool
 from inspector.gui.map_legend import MapLegend
 from inspector.gui.plain import plain
+from inspector.gui.sample_menu import point_out, pop_up_sample_menu
 from inspector.gui.selection import Mode
 from inspector.gui.workspace import Workspace
 
@@ -105,6 +106,8 @@ class MapPanel(QWidget):
 
     def _connect(self) -> None:
         space = self._workspace
+        self.canvas.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.canvas.customContextMenuRequested.connect(self._ask_act)
         space.case_changed.connect(self._on_case)
         space.table_changed.connect(self._on_table)
         space.tags_changed.connect(self._on_tags)
@@ -289,6 +292,12 @@ class MapPanel(QWidget):
 
     def _on_clicked(self, row: int, mode: Mode) -> None:
         self._workspace.select([row], mode, "map", row)
+
+    def _ask_act(self, at: QPoint) -> None:
+        row = self.canvas.row_under(QPointF(at))
+        if row >= 0:
+            point_out(self._workspace, row, "map")
+            pop_up_sample_menu(self.canvas, self._workspace, at)
 
     def _on_legend(self, code: int, mode: Mode) -> None:
         if self._colouring is None:

@@ -89,7 +89,8 @@ class Palette(QFrame):
     def _search(self, text: str) -> None:
         found = []
         for number, action in enumerate(self._actions):
-            rating = rate(text, _title(action))
+            # Nothing typed: the order of the menus. By length, Return would have quit.
+            rating = rate(text, _title(action)) if text.strip() else 0.0
             if rating is not None:
                 found.append((not action.isEnabled(), -rating, number, action))
         self._list.clear()

@@ -14,7 +14,7 @@ from inspector.gui.empty_page import EmptyOr
 from inspector.gui.histogram_view import HistogramView, scores_of
 from inspector.gui.ranking_model import SECONDARY, RankingModel
 from inspector.gui.ranking_table import ORIGIN, RankingTable
-from inspector.gui.sample_menu import add_sample_commands
+from inspector.gui.sample_menu import add_sample_commands, add_tag_commands, point_out
 from inspector.gui.selection import Mode, Selection
 from inspector.gui.view_state import as_numbers
 from inspector.gui.workspace import Workspace
@@ -210,7 +210,12 @@ class RankingPanel(QWidget):
         self._open(menu, self.table.horizontalHeader().mapToGlobal(at))
 
     def _ask_act(self, at: QPoint) -> None:
+        row = self.table.rowAt(at.y())
+        if 0 <= row < self.model.rows.size:
+            point_out(self._workspace, int(self.model.rows[row]), ORIGIN)
         menu = QMenu(self)
+        add_tag_commands(menu, self._workspace)
+        menu.addSeparator()
         copy = menu.addAction("Copy selected rows", self.table.copy)
         copy.setEnabled(self._workspace.selection.count > 0)
         menu.addSeparator()

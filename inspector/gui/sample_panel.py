@@ -27,7 +27,7 @@ from inspector.gui.end_typing import end_typing
 from inspector.gui.facts_table import FactsTable
 from inspector.gui.pixel_view import PixelView, stamped, to_image, to_pixels
 from inspector.gui.plain import plain
-from inspector.gui.sample_facts import class_name, facts_of
+from inspector.gui.sample_facts import Fact, class_name, facts_of
 from inspector.gui.sample_menu import pop_up_sample_menu
 from inspector.gui.seen_area import seen_area
 from inspector.gui.trigger_results import Trigger, triggers_of
@@ -43,11 +43,13 @@ class SamplePanel(WhenShown):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self._row = -1
+        self._row = self._pinned_row = -1
         self._triggers: dict[int, Trigger] = {}
         self._maps: list[SampleMaps] = []
         self._stale = True
         self._picture = PixelView("sample", self)
+        self._pinned = PixelView("pinned", self)
+        self._pinned.hide()
         self._stamped = PixelView("with trigger", self)
         self._mask = PixelView("mask", self)
         self._pattern = PixelView("pattern", self)
@@ -72,6 +74,7 @@ class SamplePanel(WhenShown):
         workspace.note_requested.connect(self._ask_note)
         workspace.trigger_requested.connect(self._toggle_trigger)
         workspace.saliency_requested.connect(self._toggle_saliency)
+        workspace.pin_requested.connect(self._pin)
         self._on_case()
 
     def _build(self) -> QWidget:
@@ -81,7 +84,11 @@ class SamplePanel(WhenShown):
         grid.setSpacing(4)
         for at, view in enumerate((self._stamped, self._mask, self._pattern)):
             grid.addWidget(view, 1, at)
-        grid.addWidget(self._picture, 0, 0, 1, 3)
+        abreast = QHBoxLayout()
+        abreast.setSpacing(4)
+        abreast.addWidget(self._picture, 1)
+        abreast.addWidget(self._pinned, 1)
+        grid.addLayout(abreast, 0, 0, 1, 3)
         grid.setRowStretch(0, 3)
         grid.setRowStretch(1, 2)
         self._goes_to.setTextFormat(Qt.TextFormat.PlainText)
@@ -125,15 +132,25 @@ class SamplePanel(WhenShown):
             self._stack.show_empty(
                 "No sample chosen",
                 "Click a point on the map, a picture in the gallery or a row of the ranking.",
-                "Show the most suspicious",
+                "Show the most suspicious" if workspace.has_ranking else "Show the first sample",
             )
             return
         self._row = workspace.current
         self._stack.show_content()
         self._show_pictures()
-        note = case.notes.on_samples().get(self._row)
-        self.facts.show_facts(facts_of(case, table, self._row, note.text if note else ""))
+        notes = case.notes.on_samples()
+
+        def facts(row: int) -> list[Fact]:
+            note = notes.get(row)
+            return facts_of(case, table, row, note.text if note else "")
+
+        beside = facts(self._pinned_row) if self._shows_pin() else None
+        self.facts.show_facts(facts(self._row), beside)
         self._mark_tags()
+
+    def _shows_pin(self) -> bool:
+        """Whether another sample than the current one is pinned."""
+        return 0 <= self._pinned_row < self._workspace.n and self._pinned_row != self._row
 
     def _show_pictures(self) -> None:
         workspace, row = self._workspace, self._row
@@ -145,7 +162,12 @@ class SamplePanel(WhenShown):
         why = f"unreadable: {plain(reason, 120)}" if reason else "Pictures appear while signals run"
         self._picture.show_image(image, why)
         area = None if image is None else seen_area(case, image.size())
-        self._picture.set_caption(self._show_map(area, _caption(case.get("dataset", {}), image)))
+        caption = self._show_map(area, _caption(case.get("dataset", {}), image))
+        self._picture.set_caption(f"pinned (C) · {caption}" if row == self._pinned_row else caption)
+        self._pinned.setVisible(self._shows_pin())
+        if self._shows_pin():
+            self._pinned.show_image(workspace.thumbnail(self._pinned_row), "no picture")
+            self._pinned.set_caption(f"pinned: {self._pinned_row:,} (C)")
         trigger = self._trigger_for(row)
         for view in (self._stamped, self._mask, self._pattern):
             view.setVisible(trigger is not None)
@@ -253,10 +275,18 @@ class SamplePanel(WhenShown):
             "+cognitive-distillation, which finds the pixels that keep an answer.",
         )
 
+    def _pin(self, row: int) -> None:
+        """Keep a sample beside the ones to come; asked for again, or with another pinned, let go."""
+        if self._shows_pin() or row == self._pinned_row:
+            self._pinned_row = -1
+        elif row >= 0:
+            self._pinned_row = row
+        self._later()
+
     # ---- signals --------------------------------------------------------------------------------
 
     def _on_case(self, _: object = None) -> None:
-        self._row = -1
+        self._row = self._pinned_row = -1
         self._make_buttons()
         self._on_table({"triggers"})
 

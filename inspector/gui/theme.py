@@ -143,6 +143,7 @@ def apply(app: QApplication) -> None:
     app.setStyleSheet(STYLE)
 
 
+_UP = (places.resources() / "icons" / "up.svg").as_posix()
 _DOWN = (places.resources() / "icons" / "down.svg").as_posix()
 _CHECK = (places.resources() / "icons" / "check.svg").as_posix()
 
@@ -212,6 +213,10 @@ QTabBar::tab:hover:!selected {{ color: {TEXT}; background: {RAISED}; }}
 QHeaderView {{ background: {BACKGROUND}; }}
 QHeaderView::section {{ background: {BACKGROUND}; color: {MUTED}; border: none;
     border-right: 1px solid {LINE}; border-bottom: 1px solid {LINE}; padding: 4px 7px; }}
+QHeaderView::up-arrow, QHeaderView::down-arrow {{
+    subcontrol-origin: border; subcontrol-position: top center; width: 8px; height: 7px; }}
+QHeaderView::up-arrow {{ image: url("{_UP}"); }}
+QHeaderView::down-arrow {{ image: url("{_DOWN}"); }}
 QTreeView, QTableView, QListView, QAbstractScrollArea {{ border: none; }}
 QTreeView, QTableView, QListView {{ background: {SURFACE}; alternate-background-color: #1b1f26;
     outline: none; gridline-color: #232830; }}

@@ -85,6 +85,11 @@ class ViewState(QObject):
         """Number of samples of the open case."""
         return 0 if self.table is None else int(self.table.n)
 
+    @property
+    def has_ranking(self) -> bool:
+        """Whether there are scores to go by; without, samples come in the order of the dataset."""
+        return self.table is not None and self.order_column in self.table.columns
+
     def select(
         self, what: ArrayLike, mode: Mode = "new", origin: str = "map", anchor: int | None = None
     ) -> None:

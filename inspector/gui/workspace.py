@@ -56,7 +56,7 @@ class Workspace(Judging):
         Events of `Investigation`, at most 20 deliveries a second.
     command_requested : str
         A panel asks for a command of the window, by its id.
-    note_requested, similar_requested, trigger_requested, saliency_requested : int
+    note_requested, similar_requested, trigger_requested, saliency_requested, pin_requested : int
         A key or menu asks the panel in charge to act on this sample.
     """
 
@@ -68,6 +68,7 @@ class Workspace(Judging):
     similar_requested = Signal(int)
     trigger_requested = Signal(int)
     saliency_requested = Signal(int)
+    pin_requested = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -237,7 +238,7 @@ class Workspace(Judging):
             return False
         return self._start_aside(
             lambda: start_export(
-                case, target, drop, self._feed.put, quarantine=quarantine, lists_only=lists_only
+                case, target, drop, self._feed.inbox, quarantine=quarantine, lists_only=lists_only
             )
         )
 
@@ -246,18 +247,18 @@ class Workspace(Judging):
         case = self.case
         if case is None:
             return False
-        return self._start_aside(lambda: start_report(case, target, self._feed.put))
+        return self._start_aside(lambda: start_report(case, target, self._feed.inbox))
 
     def start_verify(self) -> bool:
         """Check journal, arrays, exports and evidence; a message tells the outcome."""
         case = self.case
         if case is None:
             return False
-        return self._start_aside(lambda: start_verify(case, self._feed.put))
+        return self._start_aside(lambda: start_verify(case, self._feed.inbox))
 
     def start_demo(self, folder: Path) -> bool:
         """Make the evidence of the demo case in a new folder; needs no open case."""
-        return self._start_aside(lambda: start_demo(folder, self._feed.put))
+        return self._start_aside(lambda: start_demo(folder, self._feed.inbox))
 
     @property
     def running(self) -> str | None:
@@ -305,7 +306,7 @@ class Workspace(Judging):
             if self.investigation is None:
                 from inspector.engine.client import Investigation
 
-                self.investigation = Investigation(case, self._feed.put)
+                self.investigation = Investigation(case, self._feed.inbox)
             return (begin(self.investigation),)
 
         return self._attempt(run) is not None

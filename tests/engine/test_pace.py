@@ -37,6 +37,15 @@ def test_no_total_means_no_time_left() -> None:
     assert pace.extend(_event(5, total=0), now=1.0)["seconds_left"] is None
 
 
+def test_of_three_unequal_steps_no_time_left_is_promised() -> None:
+    # "Reading evidence" hashes in a moment, then tries settings of the network for many seconds.
+    pace = Pace()
+    pace.extend(_event(0, total=3), now=0.0)
+    told = pace.extend(_event(1, total=3), now=0.5)
+    assert told["rate"] == 2
+    assert told["seconds_left"] is None
+
+
 def test_a_stage_that_begins_anew_has_a_rate_of_its_own() -> None:
     pace = Pace()
     pace.extend(_event(0), now=0.0)

@@ -57,9 +57,10 @@ def column(table: ArrayTable, title: str) -> list[str]:
 def click_class(
     qtbot: QtBot,
     panel: ClassesPanel,
-    row: int,
+    index: int,
     held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
 ) -> None:
+    row = column(panel.table, "class").index(NAMES[index])
     spot = panel.table.visualRect(panel.table.model_.index(row, 0)).center()
     qtbot.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, held, spot)
 
@@ -84,7 +85,16 @@ def test_click_selects_the_class_and_starts_at_its_most_suspicious(
     labels = space.table.columns["label"]
     assert (space.selection.mask == (labels == TARGET)).all()
     assert poison[space.current]
-    assert column(classes.table, "selected")[TARGET] == f"{int((labels == TARGET).sum()):,}"
+    assert column(classes.table, "selected")[0] == f"{int((labels == TARGET).sum()):,}"
+
+
+def test_the_first_row_is_the_class_to_look_at_first(classes: ClassesPanel) -> None:
+    assert column(classes.table, "class")[0] == NAMES[TARGET]
+    statistics = [float(text) for text in column(classes.table, "statistic")]
+    assert statistics == sorted(statistics, reverse=True)
+    header = classes.table.horizontalHeader()
+    assert header.isSortIndicatorShown()
+    assert classes.table.model_.columns[header.sortIndicatorSection()].title == "statistic"
 
 
 def test_click_stays_within_the_filter(
@@ -119,19 +129,21 @@ def test_order_survives_new_values(
     qtbot: QtBot, classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
 ) -> None:
     space, poison = planted
-    classes.table.sort_by("statistic", True)
-    assert column(classes.table, "class")[0] == NAMES[TARGET]
+    classes.table.sort_by("class", False)
+    order = column(classes.table, "class")
+    at = order.index(NAMES[TARGET])
+    assert order == sorted(order)
     space.select(np.flatnonzero(poison))
     space.tag_selection("poison")
-    assert column(classes.table, "class")[0] == NAMES[TARGET]
-    assert column(classes.table, "tagged")[0] == str(int(poison.sum()))
+    assert column(classes.table, "class") == order
+    assert column(classes.table, "tagged")[at] == str(int(poison.sum()))
 
 
 def test_no_verdict_calls_a_class_clean(
     classes: ClassesPanel, planted: tuple[Workspace, np.ndarray]
 ) -> None:
     verdicts = column(classes.table, "verdict")
-    assert verdicts[TARGET] == "medium"
+    assert verdicts[0] == "medium"
     assert set(verdicts) <= {"none", "low", "medium", "high", NOT_ASSESSED}
     assert not any("clean" in text for text in (*verdicts, *VERDICT_TIPS.values()))
     assert classes.said.toPlainText().startswith("Verdict medium")

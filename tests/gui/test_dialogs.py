@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from planted_case import TARGET, copy_planted, put_array
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -538,3 +538,21 @@ def test_help_shows_every_page_and_the_keys(qtbot: QtBot) -> None:
         dialog.show_page(title)
         assert len(dialog.text.toPlainText()) > 20
     assert "Ctrl+Z" in dialog.text.toPlainText()
+
+
+def test_help_goes_to_a_section_and_finds_words(qtbot: QtBot) -> None:
+    dialog = HelpDialog()
+    qtbot.addWidget(dialog)
+    dialog.show()
+    titles = [dialog.pages.item(at).text().strip() for at in range(dialog.pages.count())]
+    dialog.pages.setCurrentRow(titles.index("Exports"))
+    top = dialog.text.cursorForPosition(QPoint(20, 20)).block().text()
+    assert top == "Exports"
+    qtbot.keyClicks(dialog.search, "folder")
+    first = dialog.text.textCursor()
+    assert first.selectedText().lower() == "folder"
+    qtbot.keyClick(dialog.search, Qt.Key.Key_Return)
+    assert dialog.isVisible()
+    assert dialog.text.textCursor().selectionStart() > first.selectionStart()
+    dialog.search.setText("no such word here")
+    assert dialog.found.text() == "not on this page"

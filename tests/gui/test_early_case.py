@@ -37,6 +37,8 @@ def test_panels_paint_without_a_single_score(qtbot: QtBot, workspace: Workspace)
         panel.grab()
     gallery, status = panels[1], panels[3]
     assert gallery.rows.tolist() == list(range(60))  # type: ignore[attr-defined]
+    # Nothing is ranked yet, and nothing says so.
+    assert gallery._title.text() == "samples (60), in the order of the data"  # type: ignore[attr-defined]
     assert "60 samples" in status.facts()  # type: ignore[attr-defined]
     assert describe(workspace, 3)[1] == "b"
 

@@ -206,6 +206,17 @@ def test_palette_finds_a_command_by_a_few_letters_and_runs_it(
     assert not palette.isVisible()
 
 
+def test_palette_without_a_word_goes_by_the_menus_and_never_quits(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_P, KEYS.ControlModifier | KEYS.ShiftModifier)
+    palette = window._palette
+    assert palette is not None
+    titles = palette.titles()
+    assert titles[0] == "Open model and dataset…"
+    assert titles.index("Open case…") < titles.index("Quit") < titles.index("Keys")
+
+
 def test_palette_prefers_starts_of_words() -> None:
     titles = ["Show the whole map", "Export cleaned dataset…", "Next class"]
     best = max(titles, key=lambda title: rate("ecd", title) or -1.0)

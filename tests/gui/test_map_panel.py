@@ -275,7 +275,7 @@ def test_the_picture_has_the_pixels_of_the_screen(
         round(panel.canvas.width() * ratio),
         round(panel.canvas.height() * ratio),
     )
-    row = panel.canvas._row_under(on_canvas(panel, *ISLAND))
+    row = panel.canvas.row_under(on_canvas(panel, *ISLAND))
     assert row >= 0
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from planted_case import NAMES, TARGET, copy_planted, put_array
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from inspector.case import SampleTable
 from inspector.gui.pixel_view import as_pixels, stamped
+from inspector.gui.plain import plain
 from inspector.gui.sample_facts import facts_of, ranked
+from inspector.gui.sample_menu import point_out, pop_up_sample_menu
 from inspector.gui.sample_panel import SamplePanel
 from inspector.gui.seen_area import seen_area
 from inspector.gui.workspace import Workspace
@@ -264,3 +267,41 @@ def test_a_score_that_most_share_has_no_rank() -> None:
     assert ranked(scores, 0) == ("0 · as most", "4 of 5 assessed samples have it")
     assert ranked(scores, 4)[0] == "2.5 · rank 1"
     assert ranked(scores, 5)[0] == "not assessed"
+
+
+def test_a_pinned_sample_stays_beside_the_next_one(
+    panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    first, second = int(poison[0]), int(poison[1])
+    space.set_current(first)
+    space.pin_requested.emit(first)  # The key C.
+    assert not panel._pinned.isVisible()  # The same picture twice would say nothing.
+    space.set_current(second)
+    assert panel._pinned.isVisible()
+    assert panel._pinned.image == space.thumbnail(first)
+    assert panel._picture.image == space.thumbnail(second)
+    cells = [panel.facts.item(0, at).text() for at in range(3)]
+    assert cells == ["index", f"{second:,}", f"{first:,}"]
+    space.pin_requested.emit(second)
+    assert not panel._pinned.isVisible()
+    assert panel.facts.columnCount() == 2
+
+
+def test_the_menu_tags_what_it_was_asked_on_and_copies_its_name(
+    qtbot: QtBot, panel: SamplePanel, planted: tuple[Workspace, np.ndarray]
+) -> None:
+    space, poison = planted
+    space.select(poison[:3])
+    point_out(space, int(poison[1]), "gallery")  # One of the selected: the menu is for all.
+    assert space.selection.count == 3
+    menu = pop_up_sample_menu(panel, space, QPoint(0, 0))
+    words = {act.text(): act for act in menu.actions()}
+    words["Tag poison on 3 samples"].trigger()
+    assert list(np.flatnonzero(space.case.tags.mask("poison"))) == sorted(poison[:3])
+    other = int(np.setdiff1d(np.arange(space.n), poison)[0])
+    point_out(space, other, "gallery")  # Not among them: the menu is for this one alone.
+    assert list(space.selection.rows) == [other]
+    menu = pop_up_sample_menu(panel, space, QPoint(0, 0))
+    next(act for act in menu.actions() if act.text() == "Copy index and file").trigger()
+    assert QGuiApplication.clipboard().text() == f"{other}\t{plain(space.case.locator(other))}"

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from typing import Any
 
+FEW = 4
+"""From so many steps on the time left is foretold: fewer are seldom of one length."""
 WINDOW = 15.0
 """Seconds of history that the rate is taken over; a slow start is forgotten after that."""
 
@@ -17,7 +19,8 @@ class Pace:
         self._seen: dict[str, deque[tuple[float, int]]] = {}
 
     def extend(self, event: dict[str, Any], now: float | None = None) -> dict[str, Any]:
-        """Return the event with its rate; both are None until two reports are apart.
+        """Return the event with its rate; both are None until two reports are apart, and
+        the time left of a stage in fewer than `FEW` steps.
 
         Parameters
         ----------
@@ -36,5 +39,5 @@ class Pace:
             seen.popleft()
         elapsed, made = now - seen[0][0], done - seen[0][1]
         rate = made / elapsed if elapsed > 0.05 and made > 0 else None
-        left = (total - done) / rate if rate and total else None
+        left = (total - done) / rate if rate and total >= FEW else None
         return {**event, "rate": rate, "seconds_left": left}

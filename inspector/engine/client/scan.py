@@ -60,8 +60,9 @@ def scan(
     choice = intake(case, run, options, emit)
     arrays = signals(case, run, options, choice, emit, device)
     fitted = course(case, run, options, choice, emit, device)
-    detect(case, run, options, arrays, fitted, choice, emit)
+    # The map first: it takes a moment, and is something to look at while the detectors run.
     pca(case, run, options, arrays, emit)
+    detect(case, run, options, arrays, fitted, choice, emit)
 
 
 def signals(
