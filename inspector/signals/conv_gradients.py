@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import torch
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inspector.errors import BadInput
+from inspector.signals.hooks import Listener
 
 LAYERS = 2
 """Convolutions that are looked at: the last ones."""
@@ -126,7 +127,7 @@ class ConvSketch:
         return unfolded.unflatten(1, (module.groups, -1))
 
 
-class ConvGradients:
+class ConvGradients(Listener):
     """Sketches the directions of gradients at some convolutions. Use it in a ``with`` statement.
 
     The gradient is that of the margin log(p / (1 − p)) at the label: the loss gradient divided by
@@ -153,28 +154,15 @@ class ConvGradients:
             assert isinstance(module, nn.Conv2d)
             self._sketches[module] = ConvSketch(module, m, seed + place)
         self._heard = _Heard()
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        self._thawed: list[Tensor] = []
 
-    def __enter__(self) -> ConvGradients:
-        """Attach to the convolutions; weights need no gradients of their own meanwhile."""
-        self._thawed = [value for value in self._network.parameters() if value.requires_grad]
-        for value in self._thawed:
-            value.requires_grad_(False)
-        self._handles = [module.register_forward_hook(self._hear) for module in self._sketches]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Detach, and leave the network as it was."""
-        while self._handles:
-            self._handles.pop().remove()
-        while self._thawed:
-            self._thawed.pop().requires_grad_(True)
+    def _attach(self, undoing: ExitStack) -> None:
+        # Weights need no gradients of their own meanwhile.
+        for value in self._network.parameters():
+            if value.requires_grad:
+                value.requires_grad_(False)
+                undoing.callback(value.requires_grad_, True)
+        for module in self._sketches:
+            undoing.callback(module.register_forward_hook(self._hear).remove)
 
     def run(
         self, forward: Callable[[], Answer], logits_of: Callable[[Answer], Tensor], labels: Tensor

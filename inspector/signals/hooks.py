@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import difflib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
 from inspector.errors import BadInput
 
 
-class ActivationTap:
+class Listener(ABC):
+    """Hangs on a network within a ``with`` statement, and leaves it as it was."""
+
+    def __enter__(self) -> Self:
+        """Attach to the network."""
+        with ExitStack() as undoing:
+            self._attach(undoing)
+            self._undoing = undoing.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Detach from the network."""
+        self._undoing.close()
+
+    @abstractmethod
+    def _attach(self, undoing: ExitStack) -> None:
+        """Change what has to be changed, and register how each change is undone."""
+
+
+class ActivationTap(Listener):
     """Holds one vector per sample from the last forward pass. Use it in a ``with`` statement.
 
     Parameters
@@ -57,29 +82,15 @@ class ActivationTap:
         self._further = {name: modules[name] for name in further}
         self._takes_input = self.name == head
         self._heard = _Heard()
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
-    def __enter__(self) -> ActivationTap:
-        """Attach to the layer."""
+    def _attach(self, undoing: ExitStack) -> None:
         if self._takes_input:
-            self._handles.append(
-                self._module.register_forward_pre_hook(self._before, with_kwargs=True)
-            )
+            handle = self._module.register_forward_pre_hook(self._before, with_kwargs=True)
         else:
-            self._handles.append(self._module.register_forward_hook(self._after))
+            handle = self._module.register_forward_hook(self._after)
+        undoing.callback(handle.remove)
         for name, module in self._further.items():
-            self._handles.append(module.register_forward_hook(partial(self._beside, name)))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Detach from the layer."""
-        while self._handles:
-            self._handles.pop().remove()
+            undoing.callback(module.register_forward_hook(partial(self._beside, name)).remove)
 
     def run(
         self, forward: Callable[[Tensor], Any], x: Tensor

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -16,8 +17,11 @@ from inspector.engine.protocol import encode
 from inspector.engine.runner import Runner
 from inspector.errors import BadInput
 
+ENDLESS = 1_000_000
+"""Steps of a job that only a command ends, however late it comes."""
 
-def _count(session: Any, control: Control, *, steps: int = 1000) -> dict[str, Any]:
+
+def _count(session: Any, control: Control, *, steps: int = ENDLESS) -> dict[str, Any]:
     for step in range(steps):
         control.check()
         control.progress("Counting", step + 1, steps)
@@ -41,17 +45,28 @@ def _break(session: Any, control: Control) -> dict[str, Any]:
 
 
 def _conclude(session: Any, control: Control) -> dict[str, Any]:
-    for step in range(5000):
+    for step in range(ENDLESS):
         control.check()
-        control.progress("Searching", step + 1, 5000)
+        control.progress("Searching", step + 1, ENDLESS)
         if control.ends_early():
             return {"ended": step + 1}
         time.sleep(0.002)
-    return {"ended": 5000}
+    return {"ended": ENDLESS}
+
+
+def _count_until_told(session: Any, control: Control, *, end: str) -> dict[str, Any]:
+    step = 0
+    while not os.path.exists(end):
+        control.check()
+        step += 1
+        control.progress("Counting", step, 0)
+        time.sleep(0.002)
+    return {"counted": step}
 
 
 JOBS = {
     "count": _count,
+    "count until told": _count_until_told,
     "uneven": _fall_back,
     "refuse": _refuse,
     "break": _break,
@@ -86,29 +101,29 @@ def engine() -> Iterator[_Pipes]:
     pipes = _Pipes(os.fdopen(in_write, "wb"), os.fdopen(out_read, "rb"))
     yield pipes
     pipes.to.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
-def test_a_cancel_is_answered_within_half_a_second(engine: _Pipes) -> None:
+def test_a_cancel_ends_a_job_at_its_next_check(engine: _Pipes) -> None:
     engine.say(do="run", id=1, job="count")
     engine.until("progress")
-    asked = time.monotonic()
     engine.say(do="cancel", id=1)
     engine.until("cancelled")
-    assert time.monotonic() - asked < 0.5
 
 
-def test_a_paused_job_holds_until_it_is_resumed(engine: _Pipes) -> None:
-    engine.say(do="run", id=1, job="count", **{"with": {"steps": 150}})
+def test_a_paused_job_holds_until_it_is_resumed(engine: _Pipes, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    engine.say(do="run", id=1, job="count until told", **{"with": {"end": str(end)}})
     engine.until("progress")
     engine.say(do="pause", id=1)
     engine.until("paused")
     time.sleep(0.3)  # Progress made meanwhile would stand in the pipe before "resumed".
     engine.say(do="resume", id=1)
-    after = engine.until("done")
+    after = engine.until("progress")
     assert after[0]["event"] == "resumed"
-    assert after[-1]["result"] == {"counted": 150}
+    end.touch()
+    assert engine.until("done")[-1]["result"]["counted"] >= after[-1]["done"]
 
 
 def test_a_paused_job_can_be_cancelled(engine: _Pipes) -> None:
@@ -127,7 +142,7 @@ def test_a_job_that_can_concludes_with_what_it_has(engine: _Pipes, paused: bool)
         engine.say(do="pause", id=1)
         engine.until("paused")
     engine.say(do="finish", id=1)
-    assert 0 < engine.until("done")[-1]["result"]["ended"] < 5000
+    assert 0 < engine.until("done")[-1]["result"]["ended"] < ENDLESS
 
 
 def test_progress_is_throttled_and_never_falls(engine: _Pipes) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from held_engine import hold_engines
 from inspector.engine.client import Engine, silence
 from inspector.engine.client.protection import after_a_crash, brief, explained, missing_layers
 from inspector.engine.client.silence import Silence
@@ -20,13 +21,12 @@ from inspector.errors import EngineStopped
 ALL = ["rlimits", "netns", "process", "landlock 7", "seccomp"]
 
 
-@pytest.fixture
-def evidence(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A model and data that open."""
+    tmp_path = tmp_path_factory.mktemp("evidence")
     torch.save({"w.weight": torch.zeros(2, 1600), "w.bias": torch.zeros(2)}, tmp_path / "victim.pt")
-    # Large enough that a signal arrives while it is read.
-    images = np.zeros((60_000, 40, 40, 1), np.uint8)
-    np.savez(tmp_path / "data.npz", x=images, y=np.arange(60_000) % 2)
+    np.savez(tmp_path / "data.npz", x=np.zeros((60, 40, 40, 1), np.uint8), y=np.arange(60) % 2)
     return {"model": str(tmp_path / "victim.pt"), "data": str(tmp_path / "data.npz")}
 
 
@@ -38,14 +38,16 @@ def strike(engine: Engine, number: signal.Signals) -> None:
 def when_reading(
     name: str, act: Callable[[Engine], None], evidence: dict[str, str], derived: Path
 ) -> str:
-    """Run intake, do something to the engine as soon as it reads this file; return the refusal."""
+    """Run intake, do something to the engine while it reads this file; return the refusal."""
 
     def watch(event: dict[str, Any]) -> None:
         if event["event"] == "reading" and event["name"] == name:
             act(engine)
 
     engine = Engine(derived, watch, read=[Path(path) for path in evidence.values()])
-    engine.start()
+    with pytest.MonkeyPatch.context() as patched:
+        hold_engines(patched, event="reading", name=name)
+        engine.start()
     with pytest.raises(EngineStopped) as refusal:
         engine.wait(engine.submit("intake", choice={}, **evidence), timeout=120)
     assert not engine.alive

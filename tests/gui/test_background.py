@@ -17,7 +17,7 @@ Event = dict[str, Any]
 
 def ending_of(work: Callable[[Callable[[], None]], dict[str, Any]]) -> Event:
     events: list[Event] = []
-    BackgroundJob("export", work, events.append).wait(5.0)
+    BackgroundJob("export", work, events.append).wait(60.0)
     assert len(events) == 1
     assert events[0]["job"] == "export"
     return events[0]
@@ -47,7 +47,7 @@ def test_a_cancel_takes_effect_at_the_next_check() -> None:
 
     job = BackgroundJob("export", work, events.append)
     job.cancel()
-    job.wait(2.0)
+    job.wait(60.0)
     assert not job.running
     assert events[0]["event"] == "cancelled"
 
@@ -58,6 +58,6 @@ def test_the_demo_can_be_stopped_while_its_engine_starts(tmp_path: Path) -> None
     job = start_demo(tmp_path / "demo", events.append)
     time.sleep(1.0)
     job.cancel()
-    job.wait(10.0)
+    job.wait(60.0)
     assert not job.running
     assert events[-1]["event"] == "cancelled"

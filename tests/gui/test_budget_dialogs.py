@@ -142,7 +142,7 @@ def test_the_job_waits_in_its_thread(qtbot: QtBot, space: Workspace, act: str) -
     agreement = space._agreement = Agreement("cleaning", put.append)
     thread = threading.Thread(target=lambda: heard.append(agreement.ask(CLEANING)))
     thread.start()
-    qtbot.waitUntil(lambda: bool(put), timeout=5000)
+    qtbot.waitUntil(lambda: bool(put), timeout=60_000)
     assert put == [{"event": "budget", "job": "cleaning", "budget": CLEANING}]
     assert heard == []
     acts = {

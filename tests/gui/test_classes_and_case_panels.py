@@ -186,10 +186,10 @@ def test_changed_evidence_is_named(
     qtbot: QtBot, tree: CasePanel, planted: tuple[Workspace, np.ndarray], tmp_path: Path
 ) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other bytes")
-    qtbot.waitUntil(lambda: not planted[0].evidence.running)
+    qtbot.waitUntil(lambda: not planted[0].evidence.running, timeout=60_000)
     planted[0].evidence.look()
     evidence = ("Evidence", "model.safetensors")
-    qtbot.waitUntil(lambda: line(tree, *evidence).text(1) == "changed!", timeout=20_000)
+    qtbot.waitUntil(lambda: line(tree, *evidence).text(1) == "changed!", timeout=60_000)
 
 
 def test_clicks_select_and_order(

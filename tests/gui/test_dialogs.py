@@ -418,7 +418,7 @@ def test_a_report_is_written_from_the_window(
     answer = (str(tmp_path / "written"), kind)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: answer)
     assert action.ask()
-    qtbot.waitUntil(lambda: any("Report written" in text for text in said), timeout=20_000)
+    qtbot.waitUntil(lambda: any("Report written" in text for text in said), timeout=60_000)
     start = {".html": b"<!DOCTYPE html>", ".pdf": b"%PDF-", ".json": b"{"}[ending]
     assert (tmp_path / f"written{ending}").read_bytes().startswith(start)
     assert opened.case.journal.entries(1)[0].act == "reported"
@@ -477,7 +477,7 @@ ROWS: list[dict[str, Any]] = [
 def test_broken_plugins_come_first_with_their_cause(qtbot: QtBot) -> None:
     dialog = PluginsDialog(ask=lambda: ROWS)
     qtbot.addWidget(dialog)
-    qtbot.waitUntil(lambda: not dialog.stack.is_empty, timeout=3000)
+    qtbot.waitUntil(lambda: not dialog.stack.is_empty, timeout=60_000)
     model = dialog.table.model_
     assert model.index(0, 0).data() == "bad⟨U+202E⟩.py"
     assert model.index(0, 4).data() == "SyntaxError: invalid syntax, line 3"
@@ -498,9 +498,9 @@ def test_engine_that_does_not_answer_is_told(qtbot: QtBot) -> None:
     dialog = PluginsDialog(ask=ask)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: dialog.stack.page.text.text() == "The engine stopped.", timeout=3000)
+    qtbot.waitUntil(lambda: dialog.stack.page.text.text() == "The engine stopped.", timeout=60_000)
     qtbot.mouseClick(dialog.stack.page.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not dialog.stack.is_empty, timeout=3000)
+    qtbot.waitUntil(lambda: not dialog.stack.is_empty, timeout=60_000)
 
 
 def test_closing_the_list_before_it_is_there_leaves_the_window_alone(qtbot: QtBot) -> None:

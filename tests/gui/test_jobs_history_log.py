@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from planted_case import copy_planted
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
@@ -15,15 +11,6 @@ from inspector.gui.history_panel import HistoryPanel
 from inspector.gui.jobs_panel import JobsPanel, duration
 from inspector.gui.log_panel import LINES, LogPanel
 from inspector.gui.workspace import Workspace
-
-
-@pytest.fixture
-def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
-    copy_planted(tmp_path / "planted.case", 200)
-    opened = Workspace()
-    assert opened.open_case(tmp_path / "planted.case")
-    yield opened
-    opened.close_case()
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def window(qtbot: QtBot, bare: MainWindow, folder: Path) -> MainWindow:
 
 def looked(qtbot: QtBot, window: MainWindow) -> None:
     """Wait for a look at the evidence to end and to be told."""
-    qtbot.waitUntil(lambda: not window.workspace.evidence.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.workspace.evidence.running, timeout=60_000)
     window.workspace.evidence._feed.deliver()
 
 
@@ -165,7 +165,7 @@ def test_unplugged_evidence_leaves_everything_derived_browsable(
     model.parent.rename(model.parent.with_name("unplugged"))
     space = window.workspace
     space.evidence.look()
-    qtbot.waitUntil(window.notices.evidence.isVisible, timeout=20_000)
+    qtbot.waitUntil(window.notices.evidence.isVisible, timeout=60_000)
     assert "Not reachable: the model" in window.notices.evidence.text
     tree = window.panels["case"]
     group = tree.groups["Evidence"]
@@ -187,7 +187,7 @@ def test_evidence_is_located_by_its_hash_from_the_window(
     (moved / "other.pt").write_bytes(b"something else")
     evidence, notice = window.workspace.evidence, window.notices.evidence
     evidence.look()
-    qtbot.waitUntil(notice.isVisible, timeout=20_000)
+    qtbot.waitUntil(notice.isVisible, timeout=60_000)
     looked(qtbot, window)
     for name in ("other.pt", "model.pt"):
         chosen = str(moved / name)
@@ -208,7 +208,7 @@ def test_evidence_that_changed_is_marked_when_the_window_gets_the_focus(
     before = np.array(window.workspace.table.columns["combined"])
     model.write_bytes(b"WEIGHTS")
     window.workspace.evidence._on_state(Qt.ApplicationState.ApplicationActive)
-    qtbot.waitUntil(window.notices.evidence.isVisible, timeout=20_000)
+    qtbot.waitUntil(window.notices.evidence.isVisible, timeout=60_000)
     assert "was changed on disk" in window.notices.evidence.text
     assert "stale" in window.notices.evidence.text
     (entry,) = window.workspace.case.journal.of_act("evidence changed")
@@ -283,11 +283,11 @@ def test_the_window_verifies_and_names_the_first_difference(
     qtbot: QtBot, window: MainWindow, folder: Path
 ) -> None:
     def verified() -> str:
-        qtbot.waitUntil(lambda: window.workspace.running is None, timeout=30_000)
+        qtbot.waitUntil(lambda: window.workspace.running is None, timeout=60_000)
         told: list[str] = []
         window.workspace.message.connect(lambda _, text: told.append(text))
         window.commands.by_id["verify"].trigger()
-        qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+        qtbot.waitUntil(lambda: bool(told), timeout=60_000)
         return told[0]
 
     said = verified()

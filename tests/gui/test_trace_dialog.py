@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from placed_case import place
-from planted_case import TARGET, copy_planted, put_array
+from planted_case import TARGET, put_array
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -21,15 +20,6 @@ from inspector.gui.trace_dialog import TraceDialog
 from inspector.gui.workspace import Workspace
 
 TEACHERS = [11, 4, 29]
-
-
-@pytest.fixture
-def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
-    copy_planted(tmp_path / "planted.case", 200)
-    opened = Workspace()
-    assert opened.open_case(tmp_path / "planted.case")
-    yield opened
-    opened.close_case()
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from planted_case import NAMES, TARGET, copy_planted
+from planted_case import NAMES, TARGET
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -37,14 +35,10 @@ class Run:
 
 
 @pytest.fixture
-def space(qtbot: QtBot, tmp_path: Path) -> Iterator[Workspace]:
-    copy_planted(tmp_path / "planted.case", 200)
-    opened = Workspace()
-    assert opened.open_case(tmp_path / "planted.case")
-    assert opened.case is not None
-    opened.case.set("model", {"architecture": "plain_cnn", "num_classes": len(NAMES)})
-    yield opened
-    opened.close_case()
+def space(space: Workspace) -> Workspace:
+    assert space.case is not None
+    space.case.set("model", {"architecture": "plain_cnn", "num_classes": len(NAMES)})
+    return space
 
 
 @pytest.fixture

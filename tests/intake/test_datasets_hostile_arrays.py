@@ -214,9 +214,9 @@ def test_npz_bombs_lies_and_damage(tmp_path: Path) -> None:
             for _ in range(300):
                 stream.write(bytes(1 << 20))
         archive.writestr("y.npy", y)
-    started = time.monotonic()
+    started = time.process_time()
     assert "would expand to 0.3 GiB" in refusal(tmp_path / "bomb.npz")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
     images, labels = samples()
     np.savez(tmp_path / "good.npz", x=images, y=labels)

@@ -77,7 +77,7 @@ def test_links_pipes_and_sockets_are_noted_and_never_touched(tmp_path: Path) -> 
     started = time.monotonic()
     dataset = open_dataset(root)
     dataset.digest()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert [dataset.locator(i) for i in range(len(dataset))] == [
         "class0/00000.png",
         "class1/00001.png",

@@ -36,10 +36,10 @@ class Touch:
 
 
 def refused(path, *words):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(BadInput) as error:
         read_weights(path)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
     text = str(error.value)
     assert "weights_only" not in text
     assert "\x1b" not in text
