@@ -17,7 +17,7 @@ from inspector.intake.models import SuspectModel
 
 STAGE = "Shadow networks"
 
-_SEARCH_SHARE = 2 / 3
+SEARCH_SHARE = 2 / 3
 """Of a training step for a picture: a search needs no slopes of weights."""
 
 
@@ -82,7 +82,7 @@ def shadow_budget(
     train = len(labels) - round(HELD_OUT * len(labels))
     once = estimate_seconds(model, images[:train], labels[:train], plan.batch, 1)
     picture = once / max(1, plan.batch * math.ceil(train / plan.batch))
-    seconds = plan.count * (once * plan.epochs + _SEARCH_SHARE * picture * searched)
+    seconds = plan.count * (once * plan.epochs + SEARCH_SHARE * picture * searched)
     return {
         "count": plan.count,
         "epochs": plan.epochs,

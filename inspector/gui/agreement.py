@@ -21,14 +21,19 @@ class Agreement:
     """
 
     def __init__(self, job: str, put: Callable[[dict[str, Any]], None]) -> None:
-        self._job, self._put = job, put
+        self.job, self._put = job, put
         self._answered = threading.Event()
         self._agreed = False
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has answered yet."""
+        return not self._answered.is_set()
 
     def ask(self, budget: Mapping[str, Any]) -> bool:
         """Show the budget in the window and wait for the answer."""
         if not self._answered.is_set():
-            self._put({"event": "budget", "job": self._job, "budget": dict(budget)})
+            self._put({"event": "budget", "job": self.job, "budget": dict(budget)})
             self._answered.wait()
         return self._agreed
 

@@ -91,7 +91,7 @@ class BudgetDialog(QDialog):
         case = self._workspace.case
         if case is None or case.read_only:
             return "The case is open for reading only." if case else "Open a case first."
-        return self.lacking() or self._busy()
+        return self.lacking() or self._workspace.busy
 
     def lacking(self) -> str:
         """Say what this question needs of a case and does not find, or nothing."""
@@ -171,10 +171,6 @@ class BudgetDialog(QDialog):
             self._workspace.answer_budget(False)
         super().done(result)
 
-    def _busy(self) -> str:
-        running = self._workspace.running
-        return "" if running in (None, "map") else f"The {plain(running, 40)} still runs."
-
     def _on_measure(self) -> None:
         try:
             started = self.start()
@@ -201,5 +197,5 @@ class BudgetDialog(QDialog):
             ended = {"done": self.outcome(), "cancelled": self.CANCELLED}
             self.to(PLAN, ended.get(str(kind)) or " ".join(filter(None, words)))
             self.ended()
-        elif kind in _ENDINGS:
+        elif kind in ("started", *_ENDINGS):
             self.offer()

@@ -253,6 +253,8 @@ class TraceDialog(QDialog):
             if isinstance(done, int) and isinstance(total, int) and total > 0:
                 self.bar.setRange(0, _STEPS)
                 self.bar.setValue(min(_STEPS, _STEPS * done // total))
+        elif kind == "started":
+            self._offer()
         elif kind in ("done", "failed", "cancelled"):
             if event.get("job") == JOB:
                 self._running = False

@@ -11,6 +11,7 @@ from inspector.gui.trigger_methods import MethodBox
 from inspector.gui.workspace import Workspace
 
 _STEPS = 1000
+_START = "Search triggers for the ticked classes"
 
 
 class SearchControls(QWidget):
@@ -37,7 +38,6 @@ class SearchControls(QWidget):
         self.bar = QProgressBar(self)
         self.state = ElidedLabel("", self)
         self.start.setProperty("primary", True)
-        self.start.setToolTip("Search triggers for the ticked classes")
         self.keep.setToolTip(
             "End now: triggers that work so far are kept, marked as stopped early. The same search "
             "goes on from there later."
@@ -64,13 +64,14 @@ class SearchControls(QWidget):
         self.offer(False)
 
     def offer(self, possible: bool) -> None:
-        """Enable what can be done now; ``possible`` says whether a search can be started."""
-        course = self._course
+        """Enable what can be done now; ``possible`` says whether there is something to search."""
+        course, busy = self._course, self._workspace.busy
         # A low dock is not wide either: what cannot be pressed now leaves its room to the words.
         self.start.setVisible(not course.running)
         for widget in (self.pause, self.keep, self.cancel, self.bar):
             widget.setVisible(course.running)
-        self.start.setEnabled(possible and not course.running)
+        self.start.setEnabled(possible and not course.running and not busy)
+        self.start.setToolTip(busy or _START)
         self.method.setEnabled(not course.running)
         self.pause.setEnabled(course.running and not course.ending)
         self.pause.setText("Resume" if course.paused else "Pause")

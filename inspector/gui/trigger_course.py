@@ -97,10 +97,11 @@ class SearchCourse:
             return self._preview(event, count)
         if kind == "preview" and name == "trigger-classes":
             self._stand(event.get("classes"), count)
-        elif kind == "progress" and self.running:
+        elif kind == "progress" and (self.running or event.get("stage") == SHADOWS):
             stage = str(event.get("stage", ""))
             if not stage.startswith((STAGE, SHADOWS)):
                 return None  # A map is placed beside.
+            self.running = True  # Of a search that goes on with its shadows nothing else is seen.
             self._comparing = stage.startswith(SHADOWS)
             done, total = as_number(event.get("done")), as_number(event.get("total"))
             self._share = min(max(done / total, 0.0), 1.0) if total > 0 else float("nan")

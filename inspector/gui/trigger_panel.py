@@ -288,6 +288,8 @@ class TriggerPanel(QWidget):
             self._end(event)
             return
         index = self.course.take(event, self.classes.count())
+        if kind in ("started", *ENDINGS):
+            self._offer()  # Another job runs now, or no longer.
         if kind not in _FOLLOWED or not self.course.running:
             return
         self._offer()

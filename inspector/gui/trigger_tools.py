@@ -107,7 +107,7 @@ class TriggerTools(QWidget):
         workspace, trigger = self._workspace, self._trigger
         case = workspace.case
         usable = trigger is not None and trigger.mask is not None and bool(trigger.method)
-        free = workspace.running in (None, "map")
+        free = not workspace.busy
         self.search.setEnabled(usable and free)
         self.attempt.setEnabled(usable and free and workspace.current >= 0)
         self.save.setEnabled(usable)
@@ -185,6 +185,8 @@ class TriggerTools(QWidget):
         elif kind in ("done", "failed", "cancelled"):
             if job in ("carriers", "stamp") and kind != "done":
                 self._say(plain(event.get("what") or "Stopped.", 200))
+            self._offer()
+        elif kind == "started":
             self._offer()
 
     def _answer(self, row: Mapping[str, Any]) -> str:

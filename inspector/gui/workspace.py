@@ -187,9 +187,10 @@ class Workspace(Judging):
         With ``shadows`` among the settings an event "budget" waits for `answer_budget`.
         """
         agreement = Agreement("trigger", self._feed.inbox)
-        if settings.get("shadows"):
-            self._agreement = agreement
-        return self._start(lambda run: run.start_trigger(list(classes), agreement.ask, **settings))
+        return self._start(
+            lambda run: run.start_trigger(list(classes), agreement.ask, **settings),
+            agreement if settings.get("shadows") else None,
+        )
 
     def start_limits(self, label: int, verified: int, canary: str = "features") -> bool:
         """Measure what an analysis would see in one class, in the background."""
@@ -211,13 +212,13 @@ class Workspace(Judging):
 
     def start_cleaning(self, plan: CleaningPlan) -> bool:
         """Check the cleaning in the background; an event "budget" waits for `answer_budget`."""
-        agreement = self._agreement = Agreement("cleaning", self._feed.inbox)
-        return self._start(lambda run: run.start_cleaning(plan, agreement.ask))
+        agreement = Agreement("cleaning", self._feed.inbox)
+        return self._start(lambda run: run.start_cleaning(plan, agreement.ask), agreement)
 
     def start_drill(self, plans: Sequence[DrillPlan]) -> bool:
         """Run drills in the background; an event "budget" waits for `answer_budget`."""
-        agreement = self._agreement = Agreement("drill", self._feed.inbox)
-        return self._start(lambda run: run.start_drill(list(plans), agreement.ask))
+        agreement = Agreement("drill", self._feed.inbox)
+        return self._start(lambda run: run.start_drill(list(plans), agreement.ask), agreement)
 
     def answer_budget(self, agreed: bool) -> None:
         """Say whether the job that has told its budget goes on."""
@@ -267,6 +268,21 @@ class Workspace(Judging):
             return self._aside.name
         return None if self.investigation is None else self.investigation.running
 
+    @property
+    def busy(self) -> str:
+        """Say what stands in the way of another job, and what to do; "" when nothing does."""
+        # The map runs in an engine of its own, beside whatever else there is.
+        if self.running in (None, "map"):
+            return ""
+        if self._asking:
+            return f"The {self.running} asks for its budget first: answer that, or cancel it."
+        return f"The {self.running} still runs: cancel it or wait for it."
+
+    @property
+    def _asking(self) -> bool:
+        """Whether the running job measures what it would take, or waits for the answer."""
+        return self._agreement is not None and self._agreement.open
+
     def cancel_job(self) -> None:
         """Stop the running job; what it finished is kept."""
         self.answer_budget(False)
@@ -278,11 +294,12 @@ class Workspace(Judging):
     @property
     def ends_early(self) -> bool:
         """Whether the running job can end before it is through, with what it has."""
-        return self.investigation is not None and self.investigation.ends_early
+        # Before its budget was agreed to it has nothing.
+        return self.investigation is not None and self.investigation.ends_early and not self._asking
 
     def finish_job(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""
-        ends = self.investigation is not None and self.investigation.finish()
+        ends = self.ends_early and self.investigation is not None and self.investigation.finish()
         if ends:
             self.job_event.emit({"event": "finishing"})
         return ends
@@ -297,7 +314,9 @@ class Workspace(Judging):
         if self.investigation is not None:
             self.investigation.resume()
 
-    def _start(self, begin: Callable[[Investigation], object]) -> bool:
+    def _start(
+        self, begin: Callable[[Investigation], object], agreement: Agreement | None = None
+    ) -> bool:
         case = self.case
         if case is None or self._is_busy():
             return False
@@ -309,21 +328,28 @@ class Workspace(Judging):
                 self.investigation = Investigation(case, self._feed.inbox)
             return (begin(self.investigation),)
 
-        return self._attempt(run) is not None
+        # One who is not begun must not take the place of whom the answer is for.
+        before, self._agreement = self._agreement, agreement
+        begun = self._attempt(run) is not None
+        if begun:
+            self.job_event.emit({"event": "started", "job": self.running})
+        else:
+            self._agreement = before
+        return begun
 
     def _start_aside(self, begin: Callable[[], BackgroundJob]) -> bool:
         if self._is_busy():
             return False
         job = self._attempt(begin)
         self._aside = job or self._aside
+        if job is not None:
+            self.job_event.emit({"event": "started", "job": job.name})
         return job is not None
 
     def _is_busy(self) -> bool:
-        # The map runs in an engine of its own, beside whatever else there is.
-        if self.running in (None, "map"):
-            return False
-        self.message.emit("warning", f"The {self.running} still runs: cancel it or wait for it.")
-        return True
+        if self.busy:
+            self.message.emit("warning", self.busy)
+        return bool(self.busy)
 
     def _on_event(self, event: Event) -> None:
         kind = event.get("event")

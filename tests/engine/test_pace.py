@@ -52,3 +52,16 @@ def test_a_stage_that_begins_anew_has_a_rate_of_its_own() -> None:
     pace.extend(_event(1000), now=10.0)
     pace.extend(_event(10), now=11.0)
     assert pace.extend(_event(60), now=12.0)["rate"] == 50
+
+
+def test_the_time_left_of_a_long_stage_does_not_jump_with_its_parts() -> None:
+    """Parts of 20 s that go at twice and at half the usual pace, as of networks in turn."""
+    pace, done, told = Pace(), 0.0, []
+    for second in range(1, 601):
+        done += 20 if second // 20 % 2 else 5
+        event = {"stage": "long", "done": round(done), "total": 20_000}
+        left = pace.extend(event, float(second))["seconds_left"]
+        if second > 300:
+            told.append(left / ((20_000 - done) / 12.5))
+    assert min(told) > 0.6
+    assert max(told) < 1.6

@@ -17,6 +17,7 @@ from inspector.gui.cleaning_dialog import CleaningDialog
 from inspector.gui.drill_dialog import DrillDialog
 from inspector.gui.jobs_panel import JobsPanel
 from inspector.gui.shadows_dialog import ShadowsDialog
+from inspector.gui.trigger_panel import TriggerPanel
 from inspector.gui.workspace import Workspace
 
 CLEANING = {
@@ -132,6 +133,81 @@ def test_the_jobs_panel_says_that_an_answer_is_waited_for(qtbot: QtBot, space: W
     space.job_event.emit({"event": "budget", "job": "cleaning", "budget": CLEANING})
     assert "waits for your answer" in jobs.state.text()
     assert jobs.cancel.isEnabled()
+
+
+class Asks:
+    """An investigation whose jobs ask in threads of their own, as the window sees it."""
+
+    def __init__(self) -> None:
+        self.running: str | None = None
+        self.ends_early = False
+        self.heard: list[tuple[str, bool]] = []
+
+    def _begin(self, job: str, agree: Any) -> None:
+        def work() -> None:
+            self.heard.append((job, agree(SHADOWS)))
+            self.running, self.ends_early = None, False
+
+        self.running, self.ends_early = job, job == "trigger"
+        threading.Thread(target=work).start()
+
+    def start_trigger(self, classes: Any, agree: Any, **settings: Any) -> None:
+        self._begin("trigger", agree)
+
+    def start_cleaning(self, plan: Any, agree: Any) -> None:
+        self._begin("cleaning", agree)
+
+    def start_drill(self, plans: Any, agree: Any) -> None:
+        self._begin("drill", agree)
+
+    def finish(self) -> bool:
+        raise AssertionError("a job that nobody agreed to has nothing to keep")
+
+    def cancel(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.running = None
+
+
+def test_while_a_question_is_open_no_other_can_be_asked_by_any_way(
+    qtbot: QtBot, space: Workspace
+) -> None:
+    case = space.case
+    assert case is not None
+    case.set("model", {"architecture": "plain_cnn", "num_classes": len(NAMES)})
+    plant_trigger(case)
+    space.tag_rows(np.arange(7), "suspect")
+    panel, dialog, drill = TriggerPanel(space), ShadowsDialog(space), DrillDialog(space)
+    for widget in (panel, dialog, drill):
+        qtbot.addWidget(widget)
+        widget.show()
+    space.investigation = asks = Asks()  # type: ignore[assignment]
+    assert panel.controls.start.isEnabled()
+    assert drill.measure.isEnabled()
+    qtbot.mouseClick(dialog.measure, Qt.MouseButton.LeftButton)
+    assert not panel.controls.start.isEnabled()
+    assert "asks for its budget first" in panel.controls.start.toolTip()
+    assert not panel.tools.search.isEnabled()
+    assert not drill.measure.isEnabled()
+    assert "asks for its budget first" in drill.said.text()
+    # What menus, keys and the palette lead to refuses as well, and keeps the first question.
+    said: list[str] = []
+    space.message.connect(lambda level, text: said.append(text))
+    assert not space.start_cleaning(None)  # type: ignore[arg-type]
+    assert not space.start_drill([])
+    assert not space.start_trigger([0], shadows=3)
+    assert not space.start_trigger([0])
+    assert len([line for line in said if "asks for its budget first" in line]) == 4
+    assert not space.ends_early
+    assert not space.finish_job()
+    qtbot.waitUntil(lambda: dialog.phase == "asked", timeout=5000)
+    assert not panel.controls.start.isEnabled()
+    qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: asks.heard == [("trigger", True)], timeout=5000)
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    assert panel.controls.start.isEnabled()
+    assert drill.measure.isEnabled()
 
 
 @pytest.mark.parametrize("act", ["agree", "cancel", "close"])

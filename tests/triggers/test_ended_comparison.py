@@ -49,6 +49,7 @@ class Ends(Recorder):
         super().__init__()
         self.at, self.ended, self.after = at, False, 0
         self.logged: list[str] = []
+        self.shown: list[tuple[float, str]] = []
 
     def check(self) -> None:
         super().check()
@@ -61,6 +62,8 @@ class Ends(Recorder):
         self.logged.append(message)
 
     def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
+        if stage == "Shadow networks":
+            self.shown.append((COUNT * done / total, text))
         self.ended |= stage == "Shadow networks" and done / total >= self.at / COUNT
 
 
@@ -177,3 +180,15 @@ def test_a_comparison_that_was_cut_short_takes_the_place_of_none_and_of_a_shorte
     search(case, Ends(2.3), shadows=COUNT)
     assert others(case) == {2}
     assert document_of(case)["shadows"]["count"] == 2
+
+
+def test_how_far_it_is_counts_the_work_and_names_the_network(case: Case) -> None:
+    control = Ends()
+    search(case, control, shadows=COUNT, steps=60)
+    far = [one for one, _ in control.shown]
+    assert far == sorted(far)
+    assert far[-1] == COUNT
+    trained = [one for one, text in control.shown if text.startswith("network 2 of 3: epoch")]
+    climbed = [one for one, text in control.shown if "network 2 of 3: maximum margin" in text]
+    # Two epochs on 120 pictures are far less work than 60 steps of some pictures for 6 classes.
+    assert 1 < max(trained) < 1.1 < max(climbed) == 2

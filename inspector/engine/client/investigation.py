@@ -53,14 +53,16 @@ class Investigation:
         self._thread: threading.Thread | None = None
         self._map_thread: threading.Thread | None = None
         self._job: str | None = None
+        self._begun: str | None = None
 
     # ---- state ----------------------------------------------------------------------------------
 
     @property
     def running(self) -> str | None:
         """Name of the running job: "scan", "trigger", "carriers", "stamp", "map" or None."""
-        if self._job is not None:
-            return self._job
+        # A job that was begun runs, though its thread has not come to it yet.
+        if self._job is not None or self._begun is not None:
+            return self._job or self._begun
         return "map" if self._map_thread is not None and self._map_thread.is_alive() else None
 
     @property
@@ -366,18 +368,28 @@ class Investigation:
             self.case.journal.append(act, reason=error.what)
 
     def _start(self, job: str, work: Callable[[], Any]) -> None:
-        if self._job is not None or (self._thread is not None and self._thread.is_alive()):
+        if self._job is not None or self._begun is not None:
             self._emit(
                 {
                     "event": "failed",
                     "job": job,
-                    "what": f"A {self._job or 'job'} is running already.",
+                    "what": f"A {self._job or self._begun} is running already.",
                     "why": "",
                     "fix": "Wait for it or cancel it.",
                 }
             )
             return
-        self._thread = threading.Thread(target=self._guard, args=(job, work), name=job, daemon=True)
+
+        def begun() -> None:
+            try:
+                work()
+            finally:
+                self._begun = None  # before anybody is told of the end, and begins the next
+
+        self._begun = job
+        self._thread = threading.Thread(
+            target=self._guard, args=(job, begun), name=job, daemon=True
+        )
         self._thread.start()
 
     def _guard(self, job: str, work: Callable[[], Any]) -> None:

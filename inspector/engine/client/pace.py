@@ -9,7 +9,10 @@ from typing import Any
 FEW = 4
 """From so many steps on the time left is foretold: fewer are seldom of one length."""
 WINDOW = 15.0
-"""Seconds of history that the rate is taken over; a slow start is forgotten after that."""
+"""Seconds of history that the rate is taken over at least; a slow start is forgotten after that."""
+
+SHARE = 0.25
+"""The same as a share of the time that the stage has run: a long one has parts of uneven pace."""
 
 
 class Pace:
@@ -17,6 +20,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[tuple[float, int]]] = {}
+        self._began: dict[str, float] = {}
 
     def extend(self, event: dict[str, Any], now: float | None = None) -> dict[str, Any]:
         """Return the event with its rate; both are None until two reports are apart, and
@@ -34,8 +38,11 @@ class Pace:
         done, total = int(event.get("done") or 0), int(event.get("total") or 0)
         if seen and done < seen[-1][1]:
             seen.clear()  # The stage began anew, as in the next of several drills.
+        if not seen:
+            self._began[str(event.get("stage"))] = now
         seen.append((now, done))
-        while len(seen) > 2 and now - seen[0][0] > WINDOW:
+        window = max(WINDOW, SHARE * (now - self._began[str(event.get("stage"))]))
+        while len(seen) > 2 and now - seen[0][0] > window:
             seen.popleft()
         elapsed, made = now - seen[0][0], done - seen[0][1]
         rate = made / elapsed if elapsed > 0.05 and made > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import shutil
@@ -94,12 +95,8 @@ class Shadows:
     def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Return what all of them will take; see `shadow_budget`."""
         from inspector.drill.shadows import shadow_budget
-        from inspector.triggers.sources import sources_of
 
-        asked = [_compared(entry, self._search, screened, len(entries)) for entry in entries]
-        each = sum(_pictures(*pair) for pair in zip(entries, asked))
-        times = len(sources_of(self._search)) if isinstance(self._source, str) else 1
-        searched = each * times * len(self._search.classes)
+        searched = sum(self._searched(entries, screened))
         return shadow_budget(self._suspect, *self._samples, self._plan, searched)
 
     def calibrate(
@@ -177,14 +174,11 @@ class Shadows:
 
     def _made(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Train a shadow and search it; raises `_Ended` when the search ends meanwhile."""
-        from inspector.drill.shadows import STAGE, train_shadow
+        from inspector.drill.shadows import train_shadow
         from inspector.triggers import prepare_search
 
-        search, control = self._search, self._control
-        parts, count = 1 + len(entries), self._plan.count
-        controls = [
-            _Unseen(control, STAGE, (number - 1) * parts + at, count * parts) for at in range(parts)
-        ]
+        search = self._search
+        controls = self._parts(number, entries, screened)
         shadow, accuracy = train_shadow(
             self._suspect, *self._samples, self._plan, number, controls[0]
         )
@@ -206,6 +200,32 @@ class Shadows:
             made = {one.class_index: one for one in found}
             looks[entry.id] = [_look(made.get(index)) for index in search.classes]
         return {"accuracy": accuracy, "looks": looks}
+
+    def _parts(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> list[_Unseen]:
+        """Return controls of the training of a shadow and of each search of it.
+
+        What they report is a share of all shadows, by what each is expected to take: the time left
+        would jump with every part otherwise.
+        """
+        from inspector.drill.shadows import SEARCH_SHARE
+
+        trained = self._plan.epochs * len(self._samples[1])
+        searched = [SEARCH_SHARE * one for one in self._searched(entries, screened)]
+        ends = np.cumsum([trained, *searched])
+        starts = [0.0, *(ends[:-1] / ends[-1]).tolist(), 1.0]
+        return [
+            _Unseen(self._control, number, self._plan.count, *between)
+            for between in itertools.pairwise(starts)
+        ]
+
+    def _searched(self, entries: Sequence[MethodEntry], screened: bool) -> list[int]:
+        """Return about how many pictures each search of a shadow looks at."""
+        from inspector.triggers.sources import sources_of
+
+        asked = [_compared(entry, self._search, screened, len(entries)) for entry in entries]
+        times = len(sources_of(self._search)) if isinstance(self._source, str) else 1
+        classes = len(self._search.classes)
+        return [_pictures(*pair) * times * classes for pair in zip(entries, asked)]
 
     def _key(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> str:
         from inspector.triggers.kept import made_by
@@ -234,7 +254,29 @@ class _Unseen(PartOf):
     """A control that shows nothing: the triggers of a shadow are not the suspect's.
 
     Half a shadow is worth nothing, so that one who wants the end does not wait for the whole.
+
+    Parameters
+    ----------
+    whole : Control
+        That of the job.
+    number, count : int
+        Which shadow this is, from 1, and of how many.
+    start, end : float
+        Between which shares of the work on it this part lies.
     """
+
+    def __init__(self, whole: Control, number: int, count: int, start: float, end: float) -> None:
+        from inspector.drill.shadows import STAGE
+
+        super().__init__(whole, STAGE, number - 1, count)
+        self._name = f"network {number} of {count}"
+        self._start, self._end = start, end
+
+    def progress(self, stage: str, done: int, total: int, text: str = "") -> None:
+        """Report the share that is done as a share of all shadows."""
+        share = min(1.0, done / total) if total > 0 else 0.0
+        units = round(1000 * (self._start + (self._end - self._start) * share))
+        super().progress(stage, units, 1000, f"{self._name}: {text}" if text else self._name)
 
     def check(self) -> None:
         """Raise when cancelled or ended, block while paused."""
