@@ -65,7 +65,11 @@ BY_OPTION = frozenset({"gradients", "conv_gradients", "layers", "loss_course", "
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of a detector; the form in the window is generated from it."""
+    """One setting of a detector; the form in the window and ``scan --set`` are generated from it.
+
+    The type of ``default`` is that of every value. ``scales_passes`` says that the detector's extra
+    passes grow with the value in proportion.
+    """
 
     name: str
     default: float | int | str | bool
@@ -73,6 +77,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    scales_passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ class DetectorInfo:
     needs : tuple of str
         Names out of `SIGNALS`.
     passes : float
-        Extra passes over the data, in forward passes of the model; 0 when signals suffice. A pass
-        back counts as two.
+        Extra passes over the data with the defaults, in forward passes of the model; 0 when signals
+        suffice. A pass back counts as two.
     at_most : int
         How many samples at most the passes are over; 0 for all.
     in_ranking : bool

@@ -13,6 +13,7 @@ _JOURNALLED = (
     "origin",
     "plugin_sha256",
     "parameters",
+    "in_place_of",
     "seed",
     "device",
     "environment",

@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import Case
-from inspector.case.drill_document import drill_document, drill_sentence, write_drill_csv
+from inspector.case.drill_document import (
+    drill_budget_sentence,
+    drill_document,
+    drill_sentence,
+    write_drill_csv,
+)
 from inspector.cli.audit import class_index
 from inspector.cli.scan import investigating
 from inspector.engine.client.drill import (
@@ -24,8 +29,9 @@ from inspector.engine.client.drill import (
     grid,
     quietest_class,
 )
-from inspector.errors import BadInput
+from inspector.errors import BadInput, Cancelled
 
+BUDGET_SCHEMA = "inspector/drill-budget/1"
 _PATH = click.Path(path_type=Path)
 
 
@@ -53,6 +59,9 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that a drill and a sweep share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One JSON document."),
+        click.option(
+            "--only-budget", is_flag=True, help="Say what all of it would take, and do nothing."
+        ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option(
             "--images", default=2000, show_default=True, help="Random pictures that are used."
@@ -79,14 +88,16 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--learning-rate", default=3e-3, show_default=True)
 @click.option("--architecture", type=click.Choice(ARCHITECTURES), default="own", show_default=True)
 @_shared
-def case_command(case_path: Path, class_text: str | None, as_json: bool, **asked: Any) -> None:
+def case_command(
+    case_path: Path, class_text: str | None, only_budget: bool, as_json: bool, **asked: Any
+) -> None:
     """Plant one attack, fine-tune a copy of the model, scan, and say whether it was found.
 
     The evidence stays as it is; the result is kept in the case.
     """
     with Case.open(case_path) as case:
         plan = DrillPlan(target=_target(case, class_text), **asked)
-        document = _drilled(case, [plan])
+        document = _drilled(case, [plan], only_budget, as_json)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
         return
@@ -116,6 +127,7 @@ def sweep_command(
     class_text: str | None,
     plot: Path | None,
     as_csv: bool,
+    only_budget: bool,
     as_json: bool,
     sizes: str,
     opacities: str,
@@ -145,7 +157,7 @@ def sweep_command(
         case_path = _demonstration(out, int(asked["seed"]))
     with Case.open(case_path) as case:
         base = DrillPlan(target=_target(case, class_text), **asked)
-        document = _drilled(case, grid(base, **axes))
+        document = _drilled(case, grid(base, **axes), only_budget, as_json)
     if plot is not None:
         from inspector.export.drill_plot import write_drill_plot
 
@@ -158,10 +170,37 @@ def sweep_command(
         Console(highlight=False).print(_table(document["drills"]))
 
 
-def _drilled(case: Case, plans: list[DrillPlan]) -> dict[str, Any]:
+def _drilled(
+    case: Case, plans: list[DrillPlan], only_budget: bool, as_json: bool
+) -> dict[str, Any]:
+    """Return what was measured, after saying what all of it takes; with ``only_budget`` end there."""
+    told: dict[str, Any] = {"drills": 0, "kept": len(plans)}
+
+    def agree(budget: dict[str, Any]) -> bool:
+        told.update(budget)
+        if not only_budget:
+            click.echo(drill_budget_sentence(budget), err=True)
+        return not only_budget
+
     with investigating(case) as investigation:
-        keys = investigation.drill(plans)
+        try:
+            keys = investigation.drill(plans, agree)
+        except Cancelled:
+            if not (only_budget and told["drills"]):
+                raise
+    if only_budget:
+        _print_budget(told, as_json)
+        click.get_current_context().exit()
     return drill_document(case, keys)
+
+
+def _print_budget(budget: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"schema": BUDGET_SCHEMA, **budget}, indent=2, allow_nan=False))
+    elif budget["drills"]:
+        click.echo(drill_budget_sentence(budget))
+    else:
+        click.echo("All of it is in the case already: nothing would be trained.")
 
 
 def _target(case: Case, text: str | None) -> int:

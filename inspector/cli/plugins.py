@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from inspector.engine.client import Engine
+from inspector.parameters import bounds, cost, infos_of, said
 from inspector.places import user_plugins
 
 
@@ -33,19 +34,22 @@ def detectors_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"detectors": rows}, indent=2, ensure_ascii=True))
         return
+    infos = infos_of(rows)
     for row in rows:
-        info = row["info"] or {}
         name = row["id"] or Path(row["file"] or "?").name
         if row["status"] != "ready":
             click.echo(f"{name}  ({row['origin']})  BROKEN: {row['cause']}")
             continue
-        passes = float(info["passes"])
-        over = f"at most {info['at_most']:,} samples" if info["at_most"] else "the data"
-        cost = f"{passes:g} extra passes over {over}" if passes else "no extra pass"
-        click.echo(f"{name}  {info['version']}  ({row['origin']})  {info['title']}")
-        click.echo(f"    {info['summary']}")
-        named = "" if info.get("by_default", True) and not passes else f"; --detectors +{name}"
-        click.echo(f"    needs {', '.join(info['needs'])}; costs {cost}{named}")
+        info = infos[name]
+        price = cost(info, {}) or "no extra pass"
+        click.echo(f"{name}  {info.version}  ({row['origin']})  {info.title}")
+        click.echo(f"    {info.summary}")
+        named = "" if info.by_default and not info.passes else f"; --detectors +{name}"
+        click.echo(f"    needs {', '.join(info.needs)}; costs {price}{named}")
+        for one in info.parameters:
+            click.echo(
+                f"    --set {name}.{one.name}={said(one.default)}  {bounds(one)}. {one.help}"
+            )
     click.echo(f"Drop your own detectors into {user_plugins()}")
 
 

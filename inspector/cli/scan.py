@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from rich.table import Table
 
 from inspector.api import VERDICTS
 from inspector.case import Case, scan_document, verdict_sentence
+from inspector.cli.plugins import catalogue
 from inspector.cli.progress import Reporter
 from inspector.engine.client import Investigation, ScanOptions
 from inspector.engine.client.options import layer_names
 from inspector.engine.client.raised import raise_in_case
+from inspector.engine.client.scan import with_checked_parameters
 from inspector.intake.limits import LIMITS, parsed
 from inspector.intake.models.spec import weights_file
+from inspector.parameters import infos_of, read_settings, settings_said
 
 _FINISHING = "Stopping: what was found so far is kept. Press Ctrl-C again to cancel instead."
 
@@ -124,6 +128,10 @@ def print_scan(document: dict[str, Any], console: Console) -> None:
     console.print(table)
     if len(rows) > 15:
         console.print(f"… and {len(rows) - 15} more classes (--json has all)", markup=False)
+    for finding in document["findings"]:
+        if told := settings_said(finding):
+            title = f"{finding['title']}, {told}: {finding['verdict']}"
+            console.print(title, markup=False, soft_wrap=True)
     console.print(verdict_sentence(document), markup=False, soft_wrap=True)
     for caveat in document["caveats"]:
         console.print(f"- {caveat}", markup=False, soft_wrap=True)
@@ -146,6 +154,13 @@ def _audited(row: dict[str, Any]) -> tuple[str, str, str]:
         "" if corrected is None else f"{corrected:.2g}",
         "" if selected is None else f"{selected:,}",
     )
+
+
+def with_settings(options: ScanOptions, words: Sequence[str]) -> ScanOptions:
+    """Return the options with what ``--set`` says, checked before a case is made for it."""
+    rows = catalogue()
+    settings = read_settings(words, infos_of(rows))
+    return with_checked_parameters(replace(options, parameters=settings), rows)
 
 
 def _names(value: str | None) -> tuple[str, ...] | None:
@@ -187,6 +202,13 @@ def _evidence_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--verified", type=_PATH, help="Ids of samples verified one by one."),
             click.option(
                 "--detectors", help="Ids, separated by commas; +id adds to the default set."
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="DETECTOR.PARAMETER=VALUE",
+                help="Another value than the default; `inspector detectors` lists them. Repeatable.",
             ),
             click.option(
                 "--checkpoint",
@@ -244,6 +266,7 @@ def scan_command(
     reference: Path | None,
     verified: Path | None,
     detectors: str | None,
+    settings: tuple[str, ...],
     layer: str | None,
     layers: str,
     limit: int | None,
@@ -281,6 +304,8 @@ def scan_command(
     )
     wanted = parsed(raised)
     options.check(case_path)  # Before a folder is made for evidence that is not there.
+    if settings:
+        options = with_settings(options, settings)
     with open_or_create(case_path) as case:
         for sentence in raise_in_case(case, wanted):
             click.echo(sentence, err=True)

@@ -61,7 +61,10 @@ class CognitiveDistillation:
         parameters=(
             Parameter("suspects", SUSPECTS, "From the top of the ranking.", 1, SUSPECTS),
             Parameter("others", OTHERS, "Drawn from the rest, to compare with.", 0, OTHERS),
-            Parameter("steps", STEPS, "Steps of the search for a mask.", 10, STEPS),
+            Parameter(
+                *("steps", STEPS, "Steps of the search for a mask.", 10, STEPS),
+                scales_passes=True,
+            ),
             Parameter("keep", KEEP[0], "What has to stay as it is.", choices=KEEP),
             Parameter("sparsity", 0.6, "Weight of the mask's size.", 0.001, 100),
             Parameter("smoothness", 0.1, "Weight of its unevenness.", 0.0, 100),

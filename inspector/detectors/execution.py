@@ -18,11 +18,11 @@ from inspector.api import (
     Detector,
     DetectorInfo,
     Finding,
-    Parameter,
     Pictures,
     Progress,
 )
 from inspector.errors import Cancelled
+from inspector.parameters import checked_value
 
 MOST_MAPS = 4096
 """Maps of one finding: 16 MiB at their largest."""
@@ -102,30 +102,13 @@ def parameter_values(info: DetectorInfo, given: Mapping[str, Any]) -> dict[str, 
     if strange:
         names = ", ".join(known) or "none"
         raise ContractBroken(f"{info.id} has no parameter {strange[0]!r}; it has: {names}")
-    return {
-        name: _parameter_value(parameter, given.get(name, parameter.default))
-        for name, parameter in known.items()
-    }
-
-
-def _parameter_value(parameter: Parameter, value: Any) -> float | int | str | bool:
-    kind = type(parameter.default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise ContractBroken(
-            f"parameter {parameter.name!r} must be a {kind.__name__}, not {value!r}"
-        )
-    if parameter.choices and value not in parameter.choices:
-        allowed = ", ".join(parameter.choices)
-        raise ContractBroken(f"parameter {parameter.name!r} must be one of {allowed}")
-    if isinstance(value, (int, float)) and kind is not bool:
-        low = -np.inf if parameter.low is None else parameter.low
-        high = np.inf if parameter.high is None else parameter.high
-        if not low <= value <= high:
-            raise ContractBroken(f"parameter {parameter.name!r} must lie in {low} … {high}")
-    result: float | int | str | bool = value
-    return result
+    try:
+        return {
+            name: checked_value(parameter, given.get(name, parameter.default))
+            for name, parameter in known.items()
+        }
+    except ValueError as error:
+        raise ContractBroken(str(error)) from None
 
 
 def checked_finding(finding: Any, n: int, classes: int) -> Finding:

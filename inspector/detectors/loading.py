@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from inspector.api import API, SIGNALS, Detector, DetectorInfo, Parameter
+from inspector.parameters import checked_value
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -72,6 +73,9 @@ def checked_info(candidate: Any) -> DetectorInfo:
         raise NotADetector(f"{name}.info.at_most is {info.at_most!r} instead of a number.")
     for parameter in info.parameters:
         _check_parameter(name, parameter)
+    names = [parameter.name for parameter in info.parameters]
+    if twice := [one for one in names if names.count(one) > 1]:
+        raise NotADetector(f"{name} has two parameters with the name {twice[0]!r}.")
     return info
 
 
@@ -86,6 +90,13 @@ def _check_parameter(name: str, parameter: Any) -> None:
         )
     if parameter.choices and parameter.default not in parameter.choices:
         raise NotADetector(f"{name}: the default of {parameter.name!r} is not among its choices.")
+    for bound in (parameter.low, parameter.high):
+        if bound is not None and type(bound) not in (int, float):
+            raise NotADetector(f"{name}: a bound of {parameter.name!r} is no number: {bound!r}.")
+    try:
+        checked_value(parameter, parameter.default)
+    except ValueError as error:
+        raise NotADetector(f"{name}: the default does not keep its own bounds: {error}.") from None
 
 
 def factory_of(candidate: Any) -> Any:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from inspector.api import VERDICTS, Finding, Verdict
 from inspector.detectors.registry import Entry
+from inspector.parameters import changed, settings_said
 
 
 def new_record(entry: Entry, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
     """Return the record of a run before it has started; see `runner.Outcome` for its keys."""
     info = entry.info
     defaults = {one.name: one.default for one in info.parameters} if info else {}
+    values = {**defaults, **parameters}
     return {
         "id": entry.id,
         "title": info.title if info else entry.id,
         "version": info.version if info else "",
         "origin": entry.origin,
         "plugin_sha256": entry.sha256,
-        "parameters": {**defaults, **parameters},
+        "parameters": values,
+        "in_place_of": changed(info, values) if info else {},
         "seed": seed,
         "classes": [],
         "verdict": "none",
@@ -30,6 +34,19 @@ def new_record(entry: Entry, parameters: dict[str, Any], seed: int) -> dict[str,
         "reason": "",
         "details": "",
     }
+
+
+def settings_caveats(record: Mapping[str, Any]) -> list[str]:
+    """Say what other values than the defaults mean for what a detector found."""
+    told = settings_said(record)
+    if not told:
+        return []
+    if record["origin"] != "bundled":
+        return [f"Run {told}. What its author says of it holds for the defaults."]
+    return [
+        f"Run {told}. How often it finds poison, how often it is wrong, and from where on it gives a "
+        "verdict were measured with the defaults only; with these values nobody knows."
+    ]
 
 
 def outcome_of(finding: Finding) -> dict[str, Any]:

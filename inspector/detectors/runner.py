@@ -10,51 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import (
-    VERDICTS,
     Context,
     Control,
-    DetectorInfo,
     Forward,
     Network,
     Pictures,
     Progress,
     Verdict,
 )
-from inspector.detectors.calibration import (
-    FEWEST_VERIFIED,
-    Calibration,
-    calibrate,
-)
+from inspector.detectors.calibration import calibrate
 from inspector.detectors.class_table import add_calibration, class_table, contaminated
+from inspector.detectors.combining import distances, ranked
 from inspector.detectors.derived import Signals, check_shapes, with_derived
 from inspector.detectors.execution import timed_run
-from inspector.detectors.records import new_record, outcome_of
+from inspector.detectors.outcome_caveats import outcome_caveats
+from inspector.detectors.records import new_record, outcome_of, settings_caveats
 from inspector.detectors.registry import Entry
-from inspector.detectors.standing import FEWEST_CLASSES, agreement, class_standing, worst
-from inspector.statistics.ranking import TailRanking, lifted, tail_ranking
-from inspector.statistics.rows import as_scores
+from inspector.detectors.standing import class_standing, worst
+from inspector.parameters import cost
 
 STAGE = "detectors"
-
-_ORDER_ONLY = ("quantum-entropy",)
-"""Ranking columns that order samples but do not compare classes.
-
-Their tails are heavy in every class: on planted data they sharpened the order and blurred which
-class stands out.
-"""
-
-_SWEPT = ("spectral-layers",)
-"""Ranking columns that are the best of several looks each."""
-
-_ELSEWHERE = (*_SWEPT, "loss-trajectory", "spectral-conv-gradient")
-"""Ranking columns that look at something else than the last layer."""
-
-_TWICE = (*_SWEPT, *_ORDER_ONLY)
-"""Ranking columns that may speak alone.
-
-Quantum entropy weighs all directions in which a class is stretched, and sees groups of a few dozen
-that no single direction shows: where it lies far out no other column could agree.
-"""
 
 _TESTED_TOO = ("low-loss",)
 """Columns beside those of the ranking that verified samples are compared in, by both tails.
@@ -76,8 +51,9 @@ class Outcome:
     ----------
     findings : dict of str to dict
         By detector id, ready to be recorded: id, title, version, origin, plugin_sha256, parameters,
-        seed, classes, verdict, caveats, seconds, status ("done", "failed", "skipped"), reason,
-        details (a traceback or ""), and "scores": (n,) float32, NaN where not assessed.
+        in_place_of (defaults of what has another value), seed, classes, verdict, caveats, seconds,
+        status ("done", "failed", "skipped"), reason, details (a traceback or ""), and "scores":
+        (n,) float32, NaN where not assessed.
     artifacts : dict of str to dict
         Named arrays by detector id.
     combined : ndarray, shape (n,), float32
@@ -122,6 +98,7 @@ def run_detectors(
     *,
     entries: Sequence[Entry],
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    kept: Mapping[str, NDArray[np.float32]] | None = None,
     seed: int = 0,
     verified: NDArray[Any] | None = None,
     images: Images | None = None,
@@ -149,6 +126,9 @@ def run_detectors(
         skipped with their cause.
     parameters : mapping of str to mapping, optional
         Values by detector id.
+    kept : mapping of str to ndarray, optional
+        Scores, (n,) float32, of detectors that ran before on the same with the same values, by id:
+        they are taken as they are, and their records say nothing but that they are done.
     seed : int
         Seed of every detector's generator and of the permutation test.
     verified : ndarray, shape (n,), bool or int8, optional
@@ -184,19 +164,23 @@ def run_detectors(
 
     findings: dict[str, dict[str, Any]] = {}
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = {}
-    kept: dict[str, Pictures] = {}
+    shown: dict[str, Pictures] = {}
     columns: dict[str, NDArray[np.float32]] = {}
     shared: dict[Hashable, Any] = {}
     tested: dict[str, NDArray[np.float32]] = {}
     for position, entry in enumerate(sorted(entries, key=_after_the_ranking)):
         control.check()
         if _after_the_ranking(entry) and columns and COMBINED not in ready:
-            ready[COMBINED] = _ranked(columns, here, len(class_names))[0]
+            ready[COMBINED] = ranked(columns, here, len(class_names))[0]
         own = dict((parameters or {}).get(entry.id, {}))
         record = new_record(entry, own, seed)
         findings[entry.id] = record
         scores = np.full(len(labels), np.nan, np.float32)
         record["scores"] = scores
+        if kept is not None and entry.id in kept and entry.info is not None:
+            scores[rows] = kept[entry.id][rows]
+            _take(entry, scores[rows], columns, tested)
+            continue
         reason = _why_not(entry, ready, len(rows))
         if not reason and entry.info and entry.info.passes and not (forward and images):
             reason = "It runs pictures through the model, and model or data are not at hand."
@@ -206,7 +190,7 @@ def run_detectors(
         pictures = _images_of(images, rows)
         ctx = Context(ready, class_names, seed, control.check, pictures, shared, forward, network)
         if entry.info.passes:
-            control.log(_cost(entry.info, len(rows)))
+            control.log(f"{entry.info.title}: {cost(entry.info, own, len(rows))}.")
 
         def report(step: Progress, title: str = entry.info.title, at: int = position) -> None:
             text = f"{title}: {step.text}" if step.text else title
@@ -221,17 +205,15 @@ def run_detectors(
             continue
         scores[rows] = finding.scores
         record.update(status="done", **outcome_of(finding))
+        record["caveats"] += settings_caveats(record)
         artifacts[entry.id] = finding.artifacts
         if finding.pictures is not None:
             record["pictures"] = finding.pictures.title
             whole = rows[finding.pictures.rows].astype(np.int32)
-            kept[entry.id] = replace(finding.pictures, rows=whole)
-        if entry.info.in_ranking:
-            columns[entry.id] = finding.scores
-        if entry.info.in_ranking or entry.id in _TESTED_TOO:
-            tested[entry.id] = finding.scores
+            shown[entry.id] = replace(finding.pictures, rows=whole)
+        _take(entry, finding.scores, columns, tested)
     control.progress(STAGE, len(entries) * 1000, len(entries) * 1000, "done")
-    combined, statistics, standing = _ranked(columns, here, len(class_names))
+    combined, statistics, standing = ranked(columns, here, len(class_names))
     calibration = None
     if verified is not None and columns and verified[rows].any():
         calibration = calibrate(
@@ -243,7 +225,7 @@ def run_detectors(
             seed=seed,
             check=control.check,
         )
-    alone = class_standing(_distances(columns, here, len(class_names)))
+    alone = class_standing(distances(columns, here, len(class_names)))
     classes = class_table(class_names, here, combined, statistics, standing, alone)
     doubts: list[str] = []
     if calibration is not None and verified is not None:
@@ -254,7 +236,7 @@ def run_detectors(
         findings=findings,
         artifacts=artifacts,
         columns=list(columns),
-        pictures=kept,
+        pictures=shown,
         combined=_spread(combined, rows, len(labels)),
         p_value=_spread(calibration.sample_p if calibration else nothing, rows, len(labels)),
         q_value=_spread(calibration.q_value if calibration else nothing, rows, len(labels)),
@@ -264,7 +246,9 @@ def run_detectors(
         calibrated=calibration is not None and calibration.tested,
         caveats=[
             *doubts,
-            *_caveats(columns, findings, statistics, calibration, classes, len(labels) - len(rows)),
+            *outcome_caveats(
+                columns, findings, statistics, calibration, classes, len(labels) - len(rows)
+            ),
         ],
     )
 
@@ -273,49 +257,18 @@ def _after_the_ranking(entry: Entry) -> bool:
     return entry.info is not None and COMBINED in entry.info.needs
 
 
-def _cost(info: DetectorInfo, count: int) -> str:
-    """Say what a detector with further passes costs, before it runs."""
-    if not 0 < info.at_most < count:
-        return f"{info.title}: {info.passes:g} further passes over {count:,} samples."
-    whole = info.passes * info.at_most / count
-    return (
-        f"{info.title}: {info.passes:g} further passes over {info.at_most:,} of {count:,} samples, "
-        f"as much as {whole:.2g} over all."
-    )
-
-
-def _ranked(
-    columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the combined ranking, and statistic and standing of every class."""
-    ranking = tail_ranking(columns, labels, classes, _TWICE)
-    statistics = _compared(ranking, columns, labels, classes)
-    standing = class_standing(statistics)
-    return as_scores(lifted(ranking.tails, labels, standing)), statistics, standing
-
-
-def _compared(
-    ranking: TailRanking, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
-) -> NDArray[np.float64]:
-    """Return one statistic per class, larger = more suspicious; NaN where not assessed."""
-    compared = _comparable(columns)
-    last = [ranking.columns[name] for name in compared if name not in _ELSEWHERE]
-    other = [ranking.columns[name] for name in compared if name in _ELSEWHERE]
-    enough = any(np.isfinite(column).sum() >= FEWEST_CLASSES for column in other)
-    if last and enough:
-        return agreement(last, other)
-    return _distances(columns, labels, classes)
-
-
-def _comparable(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {name: column for name, column in columns.items() if name not in _ORDER_ONLY}
-
-
-def _distances(
-    columns: Mapping[str, NDArray[Any]], labels: NDArray[Any], classes: int
-) -> NDArray[np.float64]:
-    """Return how far out the samples of each class lie, whichever columns say so."""
-    return tail_ranking(_comparable(columns) or columns, labels, classes).statistics
+def _take(
+    entry: Entry,
+    scores: NDArray[np.float32],
+    columns: dict[str, NDArray[np.float32]],
+    tested: dict[str, NDArray[np.float32]],
+) -> None:
+    """Enter the scores of a detector into the ranking, and into what verified samples test."""
+    ranking = entry.info is not None and entry.info.in_ranking
+    if ranking:
+        columns[entry.id] = scores
+    if ranking or entry.id in _TESTED_TOO:
+        tested[entry.id] = scores
 
 
 def _rows_of(
@@ -352,39 +305,6 @@ def _why_not(entry: Entry, ready: Signals, count: int) -> str:
     if missing:
         return f"It needs {', '.join(missing)}, which was not computed for this case."
     return "" if count else "No sample could be assessed."
-
-
-def _caveats(
-    columns: Mapping[str, Any],
-    findings: Mapping[str, Mapping[str, Any]],
-    statistics: NDArray[np.float64],
-    calibration: Calibration | None,
-    classes: Sequence[Mapping[str, Any]],
-    left_out: int,
-) -> list[str]:
-    caveats = list(calibration.caveats) if calibration is not None else []
-    open_rows = [row for row in classes if row["p_value"] is None and row["statistic"] is not None]
-    first = max(open_rows, key=lambda row: row["statistic"], default=None)
-    advice = f" An audit of class {first['name']} would decide most." if first else ""
-    if calibration is None or not calibration.tested:
-        caveats.insert(
-            0,
-            "The ranking is uncalibrated: it orders samples but carries no error rate, and "
-            f'verdicts stop at "medium". Verify at least {FEWEST_VERIFIED} random samples of a '
-            f"class to get p-values.{advice}",
-        )
-    elif first and VERDICTS.index(first["verdict"]) >= VERDICTS.index("low"):
-        caveats.insert(0, f"Class {first['name']} stands out and was not audited.{advice}")
-    if not columns:
-        caveats.append("No detector that enters the combined ranking has run; there is no ranking.")
-    elif np.isfinite(statistics).sum() < FEWEST_CLASSES:
-        caveats.append("Too few classes are assessed to compare them with each other.")
-    if left_out:
-        caveats.append(f"{left_out} samples are not assessed: unreadable, unlabelled or left out.")
-    stopped = [record["title"] for record in findings.values() if record["status"] == "failed"]
-    if stopped:
-        caveats.append(f"Detectors that failed and say nothing: {', '.join(stopped)}.")
-    return caveats
 
 
 def _spread(values: NDArray[np.float32], rows: NDArray[np.intp], n: int) -> NDArray[np.float32]:

@@ -28,7 +28,10 @@ class Strip:
         passes=8.0,
         by_default=False,
         parameters=(
-            Parameter("overlays", 8, "Pictures laid over each; one pass each.", 1, 100),
+            Parameter(
+                *("overlays", 8, "Pictures laid over each; one pass each.", 1, 100),
+                scales_passes=True,
+            ),
             Parameter("opacity", 0.5, "Of the overlay.", 0.05, 0.95),
         ),
         reference="Gao and others 2019, STRIP: A Defence Against Trojan Attacks (ACSAC)",

@@ -6,7 +6,7 @@ import copy
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ def exercise(
     entries: Sequence[Entry],
     folder: Path,
     control: Control | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Plant, train, scan, and return what was measured.
 
@@ -104,6 +105,8 @@ def exercise(
     folder : Path
         Signals lie in a temporary folder below it meanwhile.
     control : Control, optional
+    parameters : mapping of str to mapping, optional
+        Values by detector id.
 
     Returns
     -------
@@ -153,7 +156,7 @@ def exercise(
     audit = np.random.default_rng([plan.seed, 1])
     codes, recognised = draw_audit(planted.labels, flags, led_to, plan.audit, audit)
     data = PlantedData(planted.images, planted.labels, class_names)
-    outcome = _scan(learner, data, codes, entries, folder, plan.seed, control)
+    outcome = _scan(learner, data, codes, entries, folder, plan.seed, control, parameters)
     rank = class_rank(outcome.classes, led_to)
     verdicts = [row["verdict"] for row in outcome.classes if row["index"] in led_to]
     verdict = next((name for name in ("high", "medium", "low") if name in verdicts), "none")
@@ -245,6 +248,7 @@ def _scan(
     folder: Path,
     seed: int,
     control: Control,
+    parameters: Mapping[str, Mapping[str, Any]] | None,
 ) -> Outcome:
     """Make the pass and run the detectors, as a scan does."""
     from inspector.signals import compute_signals
@@ -274,6 +278,7 @@ def _scan(
         assessed,
         data.class_names,
         entries=entries,
+        parameters=parameters,
         seed=seed,
         verified=verified if verified.any() else None,
         images=lambda rows: [data.decode(int(row)) for row in rows],

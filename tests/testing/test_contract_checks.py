@@ -96,7 +96,7 @@ class ParameterWithoutHelp(Sound):
     )
 
 
-class ParameterNotJson(Sound):
+class ParameterNotANumber(Sound):
     info = DetectorInfo(
         id="p",
         title="P",
@@ -130,7 +130,7 @@ def test_a_sound_detector_passes():
         (ScoresNothing, "an ordinary case gives one finite or NaN score per sample"),
         (NoCaveat, "an ordinary case gives one finite or NaN score per sample"),
         (ParameterWithoutHelp, "metadata is valid"),
-        (ParameterNotJson, "parameters can be written as JSON"),
+        (ParameterNotANumber, "metadata is valid"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

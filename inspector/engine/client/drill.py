@@ -238,6 +238,7 @@ def _key(case: Case, options: ScanOptions, plan: DrillPlan) -> str:
         data=case.get("dataset", {})["digest"],
         detectors=options.detectors,
         layer=options.layer or spec.get("layer"),
+        **({"parameters": options.parameters} if options.parameters else {}),
     )
 
 
@@ -254,6 +255,7 @@ def _arguments(case: Case, options: ScanOptions, plan: DrillPlan) -> dict[str, A
         "layer": options.layer or spec.get("layer"),
         "detectors": list(options.detectors) if options.detectors is not None else None,
         "split": options.split,
+        "parameters": {name: dict(values) for name, values in options.parameters.items()},
     }
 
 

@@ -96,10 +96,7 @@ class Investigation:
             if with_map:
                 self._engines.warm_map()
             self._open_engine(options)
-            self.case.journal.append("scan started", options=options.as_record())
             scans.scan(self.case, self._run, options, self._emit, device)
-            outcome = self.case.get("outcome", {})
-            self.case.journal.append("scan finished", verdict=outcome.get("verdict"))
         if with_map:
             self.start_map()
 

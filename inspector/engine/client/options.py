@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from inspector.api import BY_OPTION
 from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
 from inspector.intake.models.spec import read_spec
+from inspector.parameters import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
 FEWEST, MOST = 256, 4096
@@ -60,6 +62,8 @@ class ScanOptions:
         Dimensions of the gradient directions at the last convolutions; 0 leaves them out.
     checkpoints : tuple of Path
         Earlier checkpoints of the training run that the model came from, oldest first.
+    parameters : mapping of str to mapping
+        Values of detectors' parameters by name, by detector id; the others have their defaults.
     """
 
     model: Path
@@ -79,6 +83,7 @@ class ScanOptions:
     checkpoints: tuple[Path, ...] = ()
     layers: tuple[str, ...] = ("auto",)
     conv_sketch: int = 0
+    parameters: Settings = field(default_factory=dict)
 
     def check(self, case: Path) -> None:
         """Refuse what cannot work before anything starts, and before the case folder is made.
@@ -156,6 +161,18 @@ class ScanOptions:
                 "Give the model that belongs to it, or take the line out of the spec.",
             )
 
+    @property
+    def absent(self) -> set[str]:
+        """Signals that this scan does not take, out of those that are taken by option."""
+        there: dict[str, object] = {
+            "gradients": self.sketch,
+            "conv_gradients": self.conv_sketch,
+            "layers": self.layers,
+            "loss_course": self.checkpoints,
+            "margin_course": self.checkpoints,
+        }
+        return {name for name in BY_OPTION if not there[name]}
+
     def absolute(self) -> ScanOptions:
         """Return the same options with absolute paths."""
         paths: dict[str, Any] = {
@@ -180,7 +197,7 @@ class ScanOptions:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> ScanOptions:
         """Rebuild options that a case recorded; unknown keys of later versions are ignored."""
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
         for name in ("model", "data", "reference", "verified", "spec"):
             if values.get(name) is not None:
@@ -189,4 +206,9 @@ class ScanOptions:
             values["detectors"] = tuple(values["detectors"])
         values["layers"] = tuple(values.get("layers", ("auto",)))
         values["checkpoints"] = tuple(map(Path, values.get("checkpoints") or ()))
+        values["parameters"] = {
+            str(detector): dict(own)
+            for detector, own in (values.get("parameters") or {}).items()
+            if isinstance(own, dict)
+        }
         return cls(**values)

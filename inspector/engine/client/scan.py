@@ -7,11 +7,13 @@ that the command that was interrupted goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from inspector.case import Case
 from inspector.case.array_files import write_array
+from inspector.engine.choosing import check_running
 from inspector.engine.client.audit import verified_codes
 from inspector.engine.client.checkpoints import course
 from inspector.engine.client.options import ScanOptions
@@ -21,6 +23,7 @@ from inspector.engine.client.steps import Emit, RunJob, key_of, register
 from inspector.engine.client.taking_in import intake
 from inspector.engine.client.verified import read_ids, rows_of
 from inspector.errors import BadInput
+from inspector.parameters import checked_settings, infos_of
 
 DETECTOR_SIGNALS = (
     "assessed",
@@ -56,6 +59,9 @@ def scan(
     device : str
         "cpu" or "cuda".
     """
+    if options.parameters:
+        options = with_checked_parameters(options, run("catalogue")["detectors"])
+    case.journal.append("scan started", options=options.as_record())
     case.set("scan", options.as_record())
     choice = intake(case, run, options, emit)
     arrays = signals(case, run, options, choice, emit, device)
@@ -63,6 +69,27 @@ def scan(
     # The map first: it takes a moment, and is something to look at while the detectors run.
     pca(case, run, options, arrays, emit)
     detect(case, run, options, arrays, fitted, choice, emit)
+    case.journal.append("scan finished", verdict=case.get("outcome", {}).get("verdict"))
+
+
+def with_checked_parameters(options: ScanOptions, rows: list[dict[str, Any]]) -> ScanOptions:
+    """Return the options with every value of a parameter checked, and in its type.
+
+    Parameters
+    ----------
+    options : ScanOptions
+    rows : list of dict
+        The engine's catalogue of detectors.
+
+    Raises
+    ------
+    BadInput
+        A detector, parameter or value that is not possible, or a detector that would not run.
+    """
+    infos = infos_of(rows)
+    settings = checked_settings(options.parameters, infos)
+    check_running(settings, infos, options.detectors, options.absent)
+    return replace(options, parameters=settings)
 
 
 def signals(
@@ -216,6 +243,7 @@ def detect(
         seed=options.seed,
         verified=verified,
         **({"checkpoints": list(fitted)} if fitted else {}),
+        **({"parameters": options.parameters} if options.parameters else {}),
     )
     result = run(
         "detect",
@@ -234,7 +262,13 @@ def detect(
         detectors=list(options.detectors) if options.detectors is not None else None,
         split=options.split,
         seed=options.seed,
+        parameters={name: dict(values) for name, values in options.parameters.items()},
+        base=key_of(signals=case.get("signals", {})["key"], checkpoints=list(fitted)),
+        kept=_done_before(case),
     )
+    kept = [str(name) for name in result["kept"]]
+    if strange := set(kept) - set(case.findings()):
+        raise ValueError(f"the engine kept {sorted(strange)}, which never ran")
     register(case, result["arrays"], emit)
     environment = keep_environment(case, run("environment"))
     digests = {str(item["name"]): item["sha256"] for item in result["arrays"]}
@@ -246,8 +280,14 @@ def detect(
         }
         case.record_finding(name, {**finding, **made})
         emit({"event": "finding", "detector": name})
-    keep_run(case, "detect", environment, list(digests), seed=options.seed)
+    if kept:
+        ran = ", ".join(str(one["title"]) for one in result["findings"].values()) or "none"
+        emit({"event": "log", "text": f"Kept as they were: {len(kept)} detectors; run: {ran}."})
+    yielded = [*digests, *(name for one in kept for name in _arrays_of(case, one))]
+    keep_run(case, "detect", environment, yielded, seed=options.seed)
     warnings = [str(text) for text in case.get("warnings", [])]
+    for name in sorted(set(options.parameters) - {*result["findings"], *kept}):
+        warnings.append(f"Values were set for {name}, which did not run: they changed nothing.")
     turned = int((case.get("signals") or {}).get("turned") or 0)
     if turned:
         followed = (case.get("dataset") or {}).get("orientation") == "exif"
@@ -273,6 +313,24 @@ def detect(
         },
     )
     emit({"event": "stage", "stage": stage, "state": "done"})
+
+
+def _done_before(case: Case) -> dict[str, dict[str, str]]:
+    """Return key and file of the scores of every detector that has run to its end."""
+    arrays, found = case.arrays(), {}
+    for name, finding in case.findings().items():
+        scores = arrays.get(str(finding.get("score_array")))
+        if finding.get("status") == "done" and finding.get("key") and scores is not None:
+            found[name] = {"key": str(finding["key"]), "scores": scores.path}
+    return found
+
+
+def _arrays_of(case: Case, detector: str) -> list[str]:
+    """Return the names of all arrays that a run of a detector has yielded."""
+    exact = {f"score:{detector}", f"sample_maps:{detector}", f"sample_map_rows:{detector}"}
+    return [
+        name for name in case.arrays() if name in exact or name.startswith(f"artifact:{detector}:")
+    ]
 
 
 def pca(case: Case, run: RunJob, options: ScanOptions, arrays: dict[str, str], emit: Emit) -> None:

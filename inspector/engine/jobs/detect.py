@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from inspector import places
 from inspector.api import BY_OPTION, Control, Network
 from inspector.engine.arrays import write_array
+from inspector.engine.choosing import chosen_ids
 from inspector.engine.jobs.evidence import dataset_of, model_of
 from inspector.engine.session import Session
-from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
 
 _PLAIN = re.compile(r"[a-z0-9_-]{1,50}:[a-z0-9_-]{1,50}")
@@ -41,6 +41,9 @@ def run(
     seed: int = 0,
     courses: dict[str, list[str]] | None = None,
     layers: Sequence[str] = (),
+    parameters: dict[str, dict[str, Any]] | None = None,
+    base: str = "",
+    kept: dict[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Return findings by detector, the class table, verdict, caveats and the written arrays.
 
@@ -48,10 +51,15 @@ def run(
     `calibrate`) may be among them. ``detectors`` None runs the default set: what works, is cheap,
     and needs no extra pass. ``model`` and ``choice`` rebuild the network for those that are asked
     for and do. ``courses`` lists by "loss" and "margin" the files of earlier checkpoints, oldest
-    first. ``layers`` names the modules behind the arrays "layer-0" and so on.
+    first. ``layers`` names the modules behind the arrays "layer-0" and so on. ``parameters`` has
+    values by detector.
+
+    ``kept`` has by detector the ``key`` of its last run and the file of its ``scores``; where
+    `step_keys` comes to the same with ``base``, it does not run, and is named under "kept".
     """
     from inspector.detectors import discover, run_detectors
     from inspector.detectors.derived import with_layers
+    from inspector.engine.jobs.kept_findings import step_keys
 
     def read(path: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(session.derived / path, mmap_mode="r", allow_pickle=False)
@@ -67,12 +75,19 @@ def run(
             signals[f"{kind}_course"] = partial(_side_by_side, [read(path) for path in paths])
     entries = discover([places.bundled_plugins(), places.user_plugins()])
     chosen = chosen_detectors(entries, detectors, signals)
+    settings = parameters or {}
+    keys = step_keys(chosen, settings, base, seed) if base else {}
+    same = {
+        name: row["scores"] for name, row in (kept or {}).items() if row["key"] == keys.get(name)
+    }
     outcome = run_detectors(
         signals,
         labels,
         assessed,
         class_names,
         entries=chosen,
+        parameters=settings,
+        kept={name: read(path) for name, path in same.items()},
         seed=seed,
         verified=None if verified is None else np.asarray(verified),
         images=_images(session, data, split, orientation),
@@ -87,6 +102,8 @@ def run(
     ]
     findings = {}
     for name, finding in outcome.findings.items():
+        if name in same:
+            continue
         plain = {key: value for key, value in finding.items() if key not in ("scores", "artifacts")}
         if finding.get("scores") is not None:
             array = f"score:{name}"
@@ -102,9 +119,10 @@ def run(
             for kind, values in (("sample_maps", shown.maps), ("sample_map_rows", shown.rows)):
                 file = target / f"{kind}-{name}.npy"
                 written.append(write_array(session, f"{kind}:{name}", file, values))
-        findings[name] = plain
+        findings[name] = {**plain, "key": keys.get(name)}
     return {
         "findings": findings,
+        "kept": sorted(same),
         "classes": outcome.classes,
         "verdict": outcome.verdict,
         "caveats": list(outcome.caveats),
@@ -131,29 +149,10 @@ def _side_by_side(columns: list[NDArray[Any]]) -> NDArray[Any]:
 def chosen_detectors(
     entries: Sequence[Any], wanted: list[str] | None, signals: Collection[str] = ()
 ) -> list[Any]:
-    """Return what to run: the default set, exactly those named, or the set and those with a plus.
-
-    The default set leaves out what needs a signal that is only there by option.
-    """
+    """Return what `chosen_ids` names."""
     ready = {entry.info.id: entry for entry in entries if entry.status == "ready"}
-    absent = BY_OPTION - set(signals)
-    usual = [
-        name
-        for name, e in ready.items()
-        if e.info.by_default and not e.info.passes and not absent & set(e.info.needs)
-    ]
-    if wanted is None:
-        return [ready[name] for name in usual]
-    named = [name.removeprefix("+") for name in wanted]
-    if unknown := [name for name in named if name not in ready]:
-        raise BadInput(
-            f"No detector is called {unknown[0]!r}.",
-            f"There are: {', '.join(sorted(ready))}.",
-            "`inspector detectors` lists them with their state.",
-        )
-    if all(name.startswith("+") for name in wanted):
-        named = [*usual, *named]
-    return [ready[name] for name in dict.fromkeys(named)]
+    infos = {name: entry.info for name, entry in ready.items()}
+    return [ready[name] for name in chosen_ids(infos, wanted, BY_OPTION - set(signals))]
 
 
 def _images(

@@ -36,6 +36,7 @@ def run(
     layer: str | None = None,
     detectors: list[str] | None = None,
     split: str | None = None,
+    parameters: dict[str, dict[str, Any]] | None = None,
     only_budget: bool = False,
 ) -> dict[str, Any]:
     """Return what `exercise` measured; ``plan`` has the fields of its `Plan`.
@@ -44,6 +45,7 @@ def run(
 
     ``images`` of the data, none of the classes ``left_out``, are drawn with the plan's seed and
     brought to the size of the network's input once; several drills with one engine share them.
+    ``parameters`` has values by detector, as in the case's scan.
     """
     from inspector.detectors import discover
     from inspector.drill.exercise import Plan, exercise, training_budget
@@ -72,6 +74,7 @@ def run(
         class_names,
         wanted,
         entries=chosen_detectors(entries, detectors),
+        parameters=parameters,
         folder=folder,
         control=control,
     )

@@ -23,6 +23,7 @@ from inspector.export.report.limits import power_table
 from inspector.export.report.shadows import shadow_table
 from inspector.export.report.triggers import by_method, controls_table
 from inspector.intake.datasets.names import visible
+from inspector.parameters import settings_said
 
 _NONE = "–"
 _LONGEST = 400
@@ -80,6 +81,7 @@ def _rendered(template: str, document: Mapping[str, Any], style: str, *, whole: 
         said=_said,
         size=_size,
         brief=_brief,
+        settings=settings_said,
         coded=_coded,
     )
     environment.globals.update(
