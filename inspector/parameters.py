@@ -155,22 +155,31 @@ def changed(info: DetectorInfo, values: Mapping[str, Value]) -> dict[str, Value]
     }
 
 
-def settings_said(finding: Mapping[str, Any]) -> str:
-    """Say which values a run had in place of the defaults: "with share = 0.1 in place of 0.05".
+def other_values(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a run had in place of defaults, by name.
 
     Parameters
     ----------
     finding : mapping
-        As a case records it; the case may be somebody else's, and a record of another shape, or one
-        with the defaults, gives "".
+        As a case records it; the case may be somebody else's, and a record of another shape has none.
     """
     former, values = finding.get("in_place_of"), finding.get("parameters")
     if not isinstance(former, Mapping) or not isinstance(values, Mapping):
-        return ""
-    told = [
-        f"{name} = {said(values.get(name))} in place of {said(default)}"
-        for name, default in former.items()
+        return {}
+    return {str(name): values[name] for name in former if name in values}
+
+
+def settings_told(finding: Mapping[str, Any]) -> list[str]:
+    """Say each value that a run had in place of a default, such as "share = 0.1 in place of 0.05"."""
+    return [
+        f"{name} = {said(value)} in place of {said(finding['in_place_of'].get(name))}"
+        for name, value in other_values(finding).items()
     ]
+
+
+def settings_said(finding: Mapping[str, Any]) -> str:
+    """Say with which values a detector ran, such as "with share = 0.1 in place of 0.05"; or ""."""
+    told = settings_told(finding)
     return f"with {', '.join(told)}" if told else ""
 
 

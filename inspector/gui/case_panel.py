@@ -36,11 +36,13 @@ from inspector.gui.plain import plain
 from inspector.gui.trigger_results import triggers_of
 from inspector.gui.turns import soon
 from inspector.gui.workspace import Workspace
+from inspector.parameters import settings_said, settings_told
 
 ORIGIN = "case"
 GROUPS = ("Evidence", "Findings", "Checks", "Proposals", "Tags", "Notes", "Classes", "Saved views")
 VIEWS = "views"
 _COPY = Qt.ItemDataRole.UserRole + 1
+_FINDING = Qt.ItemDataRole.UserRole + 3
 Act = Callable[[Qt.KeyboardModifier], None]
 
 
@@ -173,8 +175,15 @@ class CasePanel(QWidget):
             said = finding.get("verdict", "none") if status == "done" else status
             line = self._add_verdict(group, finding.get("title") or detector, said, detector)
             reason = finding.get("reason") or "  ".join(map(str, finding.get("caveats") or []))
+            told = plain(settings_said(finding), 200)
             # On a small screen the title is cut short.
-            line.setToolTip(0, tooltip(line.text(0), str(reason)))
+            line.setToolTip(0, tooltip(line.text(0), told, str(reason)))
+            line.setData(0, _FINDING, detector)
+            for each in settings_told(finding):
+                below = self._add(line, plain(each, 120), "")
+                below.setForeground(0, self.palette().placeholderText())
+                below.setFirstColumnSpanned(True)
+            line.setExpanded(True)
         for trigger in triggers_of(case):
             if trigger.significant:
                 name = self._class_name(case, trigger.index)
@@ -352,6 +361,10 @@ class CasePanel(QWidget):
             offer_judgement(menu, self._workspace, int(line.data(0, JUDGED)))
         if line.parent() is self.groups["Saved views"] and line.data(0, _COPY) is not None:
             menu.addAction("Remove view", partial(self.remove_view, line.text(0)))
+        if detector := line.data(0, _FINDING):
+            menu.addAction(
+                "Run again with…", lambda: self._workspace.detector_requested.emit(str(detector))
+            )
         menu.addAction("Copy line", lambda: QGuiApplication.clipboard().setText(line.text(0)))
         menu.popup(self.tree.viewport().mapToGlobal(at))
 

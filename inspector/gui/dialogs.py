@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from PySide6.QtCore import Qt
@@ -43,6 +44,28 @@ class Dialogs:
         from inspector.gui.plugins_dialog import PluginsDialog
 
         PluginsDialog(self._window).exec()
+
+    def detectors(self, chosen: str = "") -> None:
+        """Run detectors on the open case with other values, the form of one of them shown first."""
+        case = self._workspace.case
+        recorded = None if case is None else case.get("scan")
+        if case is None or case.read_only or not recorded:
+            why = "Analyse first." if case and not case.read_only else "The case is not writable."
+            self._workspace.message.emit("warning", f"No detector can run here. {why}")
+            return
+        from inspector.engine.client import ScanOptions
+        from inspector.gui.detectors_dialog import DetectorsDialog
+        from inspector.parameters import other_values
+
+        count, seconds = self._workspace.pass_cost()
+        asked = ScanOptions.from_record(recorded)
+        if values := other_values(case.findings().get(chosen) or {}):
+            asked = replace(asked, parameters={chosen: values, **asked.parameters})
+        dialog = DetectorsDialog(
+            asked, self._window, go="Run", count=count, seconds=seconds, chosen=chosen
+        )
+        if dialog.exec():
+            self._workspace.start_scan(dialog.options())
 
     def cleaning(self) -> None:
         """Check the cleaning; stays open beside the window while it runs."""

@@ -73,6 +73,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("note", "Add a note", "Tag", ("M",), "samples"),
     Command("propose", "Propose “suspect” for later", "Tag", (), "samples"),
     Command("tag-kinds", "Kinds of tags…", "Tag", (), "case"),
+    Command("detectors", "Detectors and their values…", "Detectors", (), "samples"),
     Command("audit", "Audit a class…", "Detectors", (), "samples"),
     Command("search-triggers", "Search for triggers…", "Detectors", (), "samples"),
     Command("shadows", "Compare with shadow networks…", "Detectors", (), "samples"),

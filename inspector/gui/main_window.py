@@ -103,6 +103,7 @@ class MainWindow(QMainWindow):
         self.setTabPosition(areas.AllDockWidgetAreas, QTabWidget.TabPosition.South)
         self.workspace.message.connect(self.messages.say)
         self.workspace.command_requested.connect(self._run)
+        self.workspace.detector_requested.connect(self.dialogs.detectors)
         self.workspace.case_changed.connect(self._on_case)
         self.workspace.job_event.connect(self.opening.on_event)
         self.opening.progressed.connect(self.start_page.show_progress)
@@ -230,6 +231,7 @@ class MainWindow(QMainWindow):
             "note": lambda: space.note_requested.emit(space.current),
             "propose": space.propose_selection,
             "tag-kinds": self.dialogs.tag_kinds,
+            "detectors": self.dialogs.detectors,
             "audit": lambda: self.arrange("audit"),
             "search-triggers": lambda: self.focus_panel("trigger"),
             "shadows": self.dialogs.shadows,

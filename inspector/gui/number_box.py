@@ -14,7 +14,7 @@ def count_box(none: str = "") -> QSpinBox:
     box = QSpinBox()
     box.setRange(0, MOST)
     box.setSpecialValueText(none)
-    _strip(box)
+    strip(box)
     return box
 
 
@@ -24,11 +24,12 @@ def score_box() -> QDoubleSpinBox:
     box.setDecimals(4)
     box.setRange(-1e30, 1e30)
     box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    _strip(box)
+    strip(box)
     return box
 
 
-def _strip(box: QAbstractSpinBox) -> None:
+def strip(box: QAbstractSpinBox) -> None:
+    """Take the arrows off a box; its value changes when the line is finished."""
     box.setKeyboardTracking(False)
     box.lineEdit().setTextMargins(6, 0, 0, 0)
     box.setStyleSheet(_NO_ARROWS.format(type(box).__name__))

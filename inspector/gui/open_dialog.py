@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -25,6 +24,7 @@ from inspector.engine.client import ScanOptions
 from inspector.engine.client.options import layer_names
 from inspector.errors import InspectorError
 from inspector.gui import theme
+from inspector.gui.detectors_field import DetectorsField
 from inspector.gui.number_box import count_box
 from inspector.gui.path_checks import DATABASE, described, problem_of_case
 from inspector.gui.path_field import PathField
@@ -34,7 +34,6 @@ from inspector.gui.workspace import Workspace
 from inspector.intake.datasets.given import is_there
 
 DEVICES = ("auto", "cpu", "cuda")
-_DETECTOR = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class OpenDialog(QDialog):
@@ -66,7 +65,7 @@ class OpenDialog(QDialog):
         self.layer = _line("input of the last linear layer")
         self.layers = _line("auto; or none, or names")
         self.directions = count_box("no gradients of convolutions; 512 takes them")
-        self.detectors = _line("default set; or ids, +id adds one")
+        self.detectors = DetectorsField(self)
         self.classes = count_box("read off the weights")
         self.split = _line("training split, where there are several")
         self.limit = count_box("all samples")
@@ -92,7 +91,8 @@ class OpenDialog(QDialog):
         self.case.line.textEdited.connect(self._on_case_typed)
         self.model.changed.connect(self._suggest_case)
         self.data.changed.connect(self._suggest_case)
-        self.detectors.textChanged.connect(self._check)
+        self.detectors.changed.connect(self._check)
+        self.detectors.choosing.connect(self._choose_detectors)
         self._suggest_case()
         self._check()
 
@@ -178,7 +178,7 @@ class OpenDialog(QDialog):
         self.layers.setText("" if swept == "auto" else swept)
         self.directions.setValue(options.conv_sketch)
         self.split.setText(options.split or "")
-        self.detectors.setText(", ".join(options.detectors or ()))
+        self.detectors.take(options)
         self.classes.setValue(options.classes or 0)
         self.limit.setValue(options.limit or 0)
         self.seed.setValue(options.seed)
@@ -195,7 +195,8 @@ class OpenDialog(QDialog):
             classes=self.classes.value() or None,
             reference=self.reference.path(),
             verified=self.verified.path(),
-            detectors=tuple(self._detector_ids()) or None,
+            detectors=tuple(self.detectors.ids()) or None,
+            parameters=self.detectors.parameters,
             layer=self.layer.text().strip() or None,
             layers=layer_names(self.layers.text()),
             conv_sketch=self.directions.value(),
@@ -206,9 +207,6 @@ class OpenDialog(QDialog):
             split=self.split.text().strip() or None,
             checkpoints=self.checkpoints.paths(),
         )
-
-    def _detector_ids(self) -> list[str]:
-        return [part for part in re.split(r"[,\s]+", self.detectors.text().strip()) if part]
 
     def problem_of(self) -> str:
         """Return why it cannot start, in one line; empty when it can."""
@@ -235,9 +233,8 @@ class OpenDialog(QDialog):
         ):
             if path is not None and not path.exists():
                 return f"There is no {name} at {plain(path)}."
-        odd = [part for part in self._detector_ids() if not _DETECTOR.fullmatch(part)]
-        if odd:
-            return f"“{plain(odd[0], 40)}” cannot be the id of a detector; Plugins lists them."
+        if problem := self.detectors.problem():
+            return problem
         return problem_of_case(case, data)
 
     def _check(self, _: object = None) -> None:
@@ -276,6 +273,15 @@ class OpenDialog(QDialog):
         if not os.access(folder, os.W_OK):
             folder = Path.home()
         self.case.set_path(folder / f"{model.stem}.case")
+
+    def _choose_detectors(self) -> None:
+        from inspector.gui.detectors_dialog import DetectorsDialog
+
+        count, seconds = self._workspace.pass_cost()
+        dialog = DetectorsDialog(self.options(), self, count=count, seconds=seconds)
+        if dialog.exec():
+            self.detectors.take(dialog.options())
+            self._fit()
 
     def _on_case_typed(self, _: str) -> None:
         self._case_typed = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QFontDatabase
 from PySide6.QtWidgets import (
     QDialog,
@@ -26,13 +26,9 @@ from inspector.engine.client import Engine
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import ArrayColumn, ArrayTable
-from inspector.gui.background import Question
 from inspector.gui.empty_page import EmptyOr
+from inspector.gui.engine_list import EngineList, Row
 from inspector.gui.plain import plain
-
-Row = dict[str, Any]
-_LOOK = 100
-"""Milliseconds between two looks whether the engine has answered."""
 
 
 def ask_engine(kind: str = "detectors") -> list[Row]:
@@ -75,9 +71,8 @@ class PluginsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Detectors and plugins")
-        self._ask = ask
         self._rows: list[Row] = []
-        self._question: Question[list[Row]] | None = None
+        self._list = EngineList(ask, self)
         self.table = ArrayTable(self)
         self.detail = QPlainTextEdit(self)
         self.detail.setReadOnly(True)
@@ -112,36 +107,26 @@ class PluginsDialog(QDialog):
         column.addWidget(holder, 1)
         column.addWidget(hint)
         column.addWidget(buttons)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK)
-        self._timer.timeout.connect(self._look)
+        self._list.arrived.connect(self.show_rows)
+        self._list.failed.connect(self._on_failed)
         self.resize(820, 560)
         self.load()
 
     def load(self) -> None:
         """Ask again, in the background."""
-        if self._timer.isActive():
-            return
-        self.reload.setEnabled(False)
-        self.stack.show_empty(
-            "Looking for detectors …", "An engine starts and lists them: a few seconds."
-        )
-        self._question = Question(self._ask, "catalogue")
-        self._timer.start()
+        if self._list.load():
+            self.reload.setEnabled(False)
+            self.stack.show_empty(
+                "Looking for detectors …", "An engine starts and lists them: a few seconds."
+            )
 
-    def _look(self) -> None:
-        answer = self._question.answer if self._question is not None else None
-        if answer is None:
-            return
-        self._timer.stop()
+    def _on_failed(self, why: str) -> None:
         self.reload.setEnabled(True)
-        if isinstance(answer, InspectorError):
-            self.stack.show_empty("No list of detectors", str(answer), "Try again")
-        else:
-            self.show_rows(answer)
+        self.stack.show_empty("No list of detectors", why, "Try again")
 
     def show_rows(self, rows: list[Row]) -> None:
         """Show these detectors, broken ones first: they want something done."""
+        self.reload.setEnabled(True)
         self._rows = sorted(rows, key=lambda row: row.get("status") == "ready")
         infos = [_info(row) for row in self._rows]
         broken = [row.get("status") != "ready" for row in self._rows]

@@ -179,10 +179,10 @@ QPushButton[primary="true"] {{ background: #2d64a8; border-color: #3f7cc6; color
 QPushButton[primary="true"]:hover {{ background: #3674c0; }}
 QPushButton[primary="true"]:disabled {{
     background: #20242b; border-color: {LINE}; color: #69727f; }}
-QCheckBox::indicator, QListView::indicator {{
+QCheckBox::indicator, QListView::indicator, QTreeView::indicator {{
     width: 13px; height: 13px; border: 1px solid #566074; border-radius: 3px;
     background: {SURFACE}; }}
-QCheckBox::indicator:checked, QListView::indicator:checked {{
+QCheckBox::indicator:checked, QListView::indicator:checked, QTreeView::indicator:checked {{
     background: {ACCENT}; border-color: {ACCENT}; image: url("{_CHECK}"); }}
 QRadioButton::indicator {{
     width: 11px; height: 11px; border: 1px solid #566074; border-radius: 6px;

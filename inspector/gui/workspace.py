@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
@@ -56,6 +57,8 @@ class Workspace(Judging):
         Events of `Investigation`, at most 20 deliveries a second.
     command_requested : str
         A panel asks for a command of the window, by its id.
+    detector_requested : str
+        A panel asks for the form of a detector, by its id.
     note_requested, similar_requested, trigger_requested, saliency_requested, pin_requested : int
         A key or menu asks the panel in charge to act on this sample.
     """
@@ -64,6 +67,7 @@ class Workspace(Judging):
     table_changed = Signal(object)
     job_event = Signal(object)
     command_requested = Signal(str)
+    detector_requested = Signal(str)
     note_requested = Signal(int)
     similar_requested = Signal(int)
     trigger_requested = Signal(int)
@@ -176,6 +180,15 @@ class Workspace(Judging):
     def start_scan(self, options: ScanOptions) -> bool:
         """Analyse the evidence that ``options`` names, in the background."""
         return self._start(lambda run: run.start_scan(options))
+
+    def pass_cost(self) -> tuple[int, float]:
+        """Return how many samples a pass is over, and the seconds that it took; 0 while unknown."""
+        signals = None if self.case is None else self.case.get("signals")
+        if self.table is None or not isinstance(signals, dict):
+            return 0, 0.0
+        seconds = signals.get("seconds")
+        known = float(seconds) if isinstance(seconds, int | float) else 0.0
+        return int(np.count_nonzero(self.table.assessed)), known
 
     def start_map(self) -> bool:
         """Compute the UMAP, in the background."""

@@ -106,7 +106,7 @@ def test_case_is_never_suggested_inside_the_data(qtbot: QtBot, evidence: Path) -
         (lambda d, p: d.data.line.setText(str(p / "none")), "There is nothing at"),
         (lambda d, p: d.reference.line.setText(str(p / "none")), "There is no reference"),
         (lambda d, p: d.verified.line.setText(str(p / "none")), "There is no list"),
-        (lambda d, p: d.detectors.setText("spectral, ../evil"), "cannot be the id"),
+        (lambda d, p: d.detectors.line.setText("spectral, ../evil"), "cannot be the id"),
         (lambda d, p: d.case.line.setText(""), "Choose a folder for the case."),
         (lambda d, p: d.case.line.setText(str(p / "data" / "x.case")), "inside the dataset"),
         (lambda d, p: d.case.line.setText(str(p)), "is no case"),
@@ -137,7 +137,7 @@ def test_options_are_what_was_typed(qtbot: QtBot, evidence: Path) -> None:
     dialog = filled(qtbot, evidence)
     dialog.arch.setText("resnet18")
     dialog.classes.setValue(10)
-    dialog.detectors.setText("spectral,  activation-clustering")
+    dialog.detectors.line.setText("spectral,  activation-clustering")
     dialog.limit.setValue(500)
     dialog.device.setCurrentText("cpu")
     dialog.seed.setValue(7)
