@@ -88,10 +88,15 @@ class CasePanel(QWidget):
         workspace.tags_changed.connect(self._fill_judgements)
         workspace.kinds_changed.connect(self._fill_judgements)
         workspace.evidence.changed.connect(self._fill_evidence)
+        workspace.job_event.connect(self._on_job)
         self.refresh()
 
     def _on_table(self, _: object = None) -> None:
         soon(self, self.refresh)
+
+    def _on_job(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "failed":  # Perhaps over a model file, which is then evidence.
+            soon(self, self._fill_evidence)
 
     # ---- what is shown --------------------------------------------------------------------------
 
@@ -138,7 +143,19 @@ class CasePanel(QWidget):
             elif item.role == "checkpoint":
                 self._fill_contents(line, read.get(item.sha256, {}))
         self._fill_signature(case, group)
+        self._fill_refused(case, group)
         self._fill_note(group, "none recorded yet")
+
+    def _fill_refused(self, case: Case, group: QTreeWidgetItem) -> None:
+        """List model files that were looked into and refused: they are evidence, too."""
+        for digest, refused in case.kept("model refused").items():
+            line = self._add(group, plain(refused["name"], 120), "refused")
+            line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
+            tip = [str(refused["reason"]), str(refused["path"]), f"SHA-256 {digest}"]
+            for column in (0, 1):
+                line.setToolTip(column, tooltip(*tip))
+            line.setData(0, _COPY, digest)
+            self._fill_contents(line, refused.get("contents") or {})
 
     def _fill_contents(self, above: QTreeWidgetItem, contents: dict[str, Any]) -> None:
         """List below a model file what it contains; open when there is more than weights to see."""

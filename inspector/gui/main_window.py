@@ -102,6 +102,8 @@ class MainWindow(QMainWindow):
         self.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
         self.setTabPosition(areas.AllDockWidgetAreas, QTabWidget.TabPosition.South)
         self.workspace.message.connect(self.messages.say)
+        self.workspace.job_event.connect(self._on_job)
+        self.workspace.case_changed.connect(self.messages.forget_error)
         self.workspace.command_requested.connect(self._run)
         self.workspace.detector_requested.connect(self.dialogs.detectors)
         self.workspace.case_changed.connect(self._on_case)
@@ -257,6 +259,10 @@ class MainWindow(QMainWindow):
             "keys": lambda: self.dialogs.help("Keys"),
             "about": self.dialogs.about,
         }
+
+    def _on_job(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "started":
+            self.messages.forget_error()
 
     def focus_panel(self, name: str) -> None:
         """Bring a panel to the front and give it the keyboard."""

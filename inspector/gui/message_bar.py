@@ -12,7 +12,7 @@ _STAYS = {"info": 5_000, "done": 8_000, "warning": 15_000}
 
 
 class MessageBar(QFrame):
-    """Errors stay until they are dismissed; the rest leaves by itself."""
+    """Errors stay until they are dismissed or the next job begins; the rest leaves by itself."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,6 +34,11 @@ class MessageBar(QFrame):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
         self.hide()
+
+    def forget_error(self, *_: object) -> None:
+        """Take back an error: something else was begun, of which it would not be true."""
+        if self.kind == "error":
+            self.hide()
 
     @property
     def text(self) -> str:

@@ -12,10 +12,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTreeWidgetItem
 from pytestqt.qtbot import QtBot
 
+from inspector.engine.client.refused import keep_refused
+from inspector.errors import RefusedFile
 from inspector.gui.array_table import ArrayTable, tooltip
 from inspector.gui.case_panel import CasePanel, recognised
 from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
 from inspector.gui.workspace import Workspace
+from inspector.intake.models import read_weights
 
 
 @pytest.fixture
@@ -265,6 +268,25 @@ def test_what_the_model_file_contains_is_listed_below_it(
     assert "<b>" not in model.child(4).toolTip(0)
     assert "system<br>Named 1 times" in model.child(4).toolTip(0).replace("&lt;b&gt;", "")
     assert "⟨0A⟩" not in model.toolTip(0)
+
+
+def test_a_refused_model_file_is_listed_with_its_reason(
+    qtbot: QtBot, planted: tuple[Workspace, np.ndarray], tree: CasePanel, tmp_path: Path
+) -> None:
+    space, _ = planted
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    with pytest.raises(RefusedFile) as caught:
+        read_weights(path)
+    keep_refused(space.case, path, caught.value)
+    space.job_event.emit({"event": "failed", "job": "scan", "what": "No."})
+    qtbot.waitUntil(lambda: tree.groups["Evidence"].childCount() == 2)
+    said = line(tree, "Evidence", "evil.pkl")
+    assert said.text(1) == "refused"
+    assert "posix.system" in said.toolTip(0)
+    below = [said.child(at).text(0) for at in range(said.childCount())]
+    assert below[0].startswith("Names functions that run commands")
+    assert said.isExpanded()
 
 
 def test_the_model_says_what_it_was_taken_for_as_plain_text() -> None:

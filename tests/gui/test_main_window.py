@@ -258,6 +258,16 @@ def test_errors_stay_in_sight_and_hints_do_not_push_them_away(
     assert window.messages._text.textFormat() == Qt.TextFormat.PlainText
 
 
+def test_an_error_does_not_outlive_the_attempt_that_it_is_about(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    window.workspace.message.emit("error", "The data has a class 42, the network knows 10.")
+    assert window.workspace.start_verify()
+    assert not window.messages.isVisible()
+    qtbot.waitUntil(window.messages.isVisible, timeout=10_000)
+    assert window.messages.kind != "error"
+
+
 def test_status_line_counts_and_says_what_was_saved(window: MainWindow) -> None:
     line = window.statusBar()
     window.workspace.select([1, 2, 3])
