@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from inspector.engine.client.retold import how_far
+
 PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines of one stage in a log file."""
 
@@ -91,7 +93,7 @@ class Reporter:
     def _progress(self, event: dict[str, Any]) -> None:
         stage, done, total = str(event["stage"]), int(event["done"]), int(event["total"])
         pace, text = _pace(event), str(event.get("text", ""))
-        counts = f"{done:,}/{total:,}" if total else f"{done:,}"
+        counts = how_far(stage, done, total, "{:,}/{:,}") if total else f"{done:,}"
         if self._bars is not None:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from inspector.drill.attack import Labels, Pixels
 from inspector.drill.pixel_network import pixels_of
+from inspector.drill.training import OneCycle
 from inspector.errors import BadInput
 from inspector.intake.models import SuspectModel
 from inspector.intake.models.tracing import trace
@@ -21,6 +22,8 @@ from inspector.intake.models.tracing import trace
 OWN, PLAIN, RESIDUAL = "own", "plain-cnn", "resnet"
 ARCHITECTURES = (OWN, PLAIN, RESIDUAL)
 """A copy of the case's model, fine-tuned; or a small network, trained from nothing."""
+
+_MEASURED = 1.0  # seconds
 
 
 def copied(suspect: SuspectModel) -> SuspectModel:
@@ -90,17 +93,25 @@ def _small(name: str, channels: int, classes: int, size: tuple[int, int]) -> nn.
 def estimate_seconds(
     model: SuspectModel, images: Pixels, labels: Labels, batch: int, epochs: int
 ) -> float:
-    """Return the seconds that the training will take, from one batch."""
+    """Return the seconds that the training will take, from its first steps.
+
+    Some are made, for about a second: where others compute beside it one takes many times as long as
+    the next, and the mean of several is what the training will feel.
+    """
     network = copy.deepcopy(model.network).train().requires_grad_(True)
     count = min(batch, len(labels))
+    if count < 2:
+        return 0.0
     x = model.preprocess.normalise(pixels_of(images[:count]))
     answers = torch.from_numpy(labels[:count].astype(np.int64))
-    seconds = math.inf
-    for _ in range(2 if count > 1 else 0):  # the first one warms up
+    steps = epochs * math.ceil(len(labels) / batch)
+    cycle = OneCycle(list(network.parameters()), 1e-6, steps)
+    taken: list[float] = []
+    while len(taken) < 2 or (sum(taken[1:]) < _MEASURED and len(taken) <= steps):
         begun = time.perf_counter()
         given = network(x)
         given = given[0] if isinstance(given, tuple) else given
         loss = functional.cross_entropy(given.flatten(1), answers)
-        torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
-        seconds = min(seconds, time.perf_counter() - begun)
-    return 0.0 if math.isinf(seconds) else seconds * epochs * math.ceil(len(labels) / batch)
+        cycle.step(torch.autograd.grad(loss, cycle.weights, materialize_grads=True))
+        taken.append(time.perf_counter() - begun)
+    return steps * float(np.mean(taken[1:]))  # the first one warms up

@@ -61,7 +61,7 @@ def untrained(suspect: SuspectModel, seed: int) -> tuple[SuspectModel, str]:
 def shadow_budget(
     suspect: SuspectModel, images: Pixels, labels: Labels, plan: ShadowPlan, searched: int
 ) -> dict[str, Any]:
-    """Return what all shadows will take, from one measured step.
+    """Return what all shadows will take, from some measured steps.
 
     Parameters
     ----------

@@ -163,7 +163,8 @@ class BudgetDialog(QDialog):
         if self.phase == RUNNING:
             left = event.get("seconds_left")
             more = f" {duration(left)} left {self.REST}" if isinstance(left, int | float) else ""
-            self.said.setText(f"{plain(event.get('stage') or self.RUNS, 80)} …{more}")
+            now = ": ".join(filter(None, (event.get("stage") or self.RUNS, event.get("text"))))
+            self.said.setText(f"{plain(now, 120)} …{more}")
 
     def done(self, result: int) -> None:
         # Who closes the question has not agreed.

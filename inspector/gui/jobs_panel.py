@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from inspector.engine.client.retold import how_far, is_share
 from inspector.gui.elided_label import ElidedLabel
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.plain import plain
@@ -234,10 +235,11 @@ class StageRow:
         self.bar.setRange(0, STEPS if total else 0)
         if total:
             self.bar.setValue(min(STEPS, done * STEPS // total))
-            self.count.setText(f"{done:,} of {total:,}")
+            self.count.setText(how_far(event.get("stage"), done, total))
         else:
             self.count.setText(f"{done:,}" if done else "")
         rate, left = event.get("rate"), event.get("seconds_left")
+        rate = None if is_share(event.get("stage")) else rate
         self.rate.setText(f"{_rate(rate)} / s" if isinstance(rate, int | float) else "")
         if total and done >= total:
             self.left.setText("done")

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar, QWidget
 
 from inspector.engine.client import protection
+from inspector.engine.client.retold import how_far
 from inspector.gui import theme
 from inspector.gui.job_feed import Event
 from inspector.gui.plain import plain
@@ -89,7 +90,7 @@ class StatusLine(QStatusBar):
             self.bar.setValue(done)
             stage = plain(event.get("stage", ""), 40)
             left = event.get("seconds_left")
-            self.bar.setFormat(f"{done:,} / {total:,}" if total > 20 else f"{done} / {total}")
+            self.bar.setFormat(how_far(event.get("stage"), done, max(total, 1), "{:,} / {:,}"))
             self._stage.setText(f"{stage} · {_duration(float(left))}" if left else stage)
         elif kind == "paused":
             self._stage.setText("paused")

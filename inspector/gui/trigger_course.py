@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.gui.jobs_panel import duration
 from inspector.gui.pixel_view import as_pixels
+from inspector.gui.plain import plain
 from inspector.gui.trigger_plots import LONGEST
 from inspector.gui.trigger_results import Trigger, as_number
 
@@ -60,7 +61,7 @@ class SearchCourse:
         self.standings: dict[int, Standing] = {}
         self.wanted: frozenset[int] = frozenset()
         self._left = self._share = float("nan")
-        self._comparing = False
+        self._comparing = ""
 
     def begin(self, wanted: Iterable[int] = ()) -> None:
         """Follow a new search for these classes."""
@@ -72,7 +73,7 @@ class SearchCourse:
         self.running = self.paused = self.ending = False
         self.live, self.standings, self.wanted = {}, {}, frozenset()
         self._left = self._share = float("nan")
-        self._comparing = False
+        self._comparing = ""
 
     def concerns(self, index: int) -> bool:
         """Tell whether the search is for this class, as far as that is known."""
@@ -102,7 +103,9 @@ class SearchCourse:
             if not stage.startswith((STAGE, SHADOWS)):
                 return None  # A map is placed beside.
             self.running = True  # Of a search that goes on with its shadows nothing else is seen.
-            self._comparing = stage.startswith(SHADOWS)
+            self._comparing = ""
+            if stage.startswith(SHADOWS):
+                self._compare(event.get("text"))
             done, total = as_number(event.get("done")), as_number(event.get("total"))
             self._share = min(max(done / total, 0.0), 1.0) if total > 0 else float("nan")
             self._left = as_number(event.get("seconds_left"))
@@ -112,6 +115,11 @@ class SearchCourse:
             self.ending, self.paused = True, False
         return None
 
+    @property
+    def comparing(self) -> bool:
+        """Whether shadow networks are trained and searched: the classes are through."""
+        return bool(self._comparing)
+
     def sentence(self) -> str:
         """Say how far the search is."""
         standings = list(self.standings.values())
@@ -120,8 +128,8 @@ class SearchCourse:
         total = max(len(self.wanted), len(standings))
         words = [f"{through:,} of {total:,} classes through" if total else "Searching …"]
         if self._comparing:
-            words = ["training and searching shadow networks"]
-        if works:
+            words = [self._comparing]
+        elif works:
             words.append(f"{works:,} more work so far")
         if self.ending:
             words.insert(0, "Stopping, keeping what works")
@@ -130,6 +138,13 @@ class SearchCourse:
         elif self._left == self._left:
             words.insert(0, f"{duration(self._left)} left")
         return " · ".join(words)
+
+    def _compare(self, text: object) -> None:
+        """Take that the classes are through and shadow networks are at their turn."""
+        self._comparing = ": ".join(filter(None, (SHADOWS, plain(text or "", 80))))
+        self.standings = {
+            index: replace(one, running=False) for index, one in self.standings.items()
+        }
 
     def _stand(self, rows: object, count: int) -> None:
         if not isinstance(rows, list):

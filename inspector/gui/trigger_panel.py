@@ -287,13 +287,14 @@ class TriggerPanel(QWidget):
         if kind in ENDINGS and event.get("job") == "trigger":
             self._end(event)
             return
+        comparing = self.course.comparing
         index = self.course.take(event, self.classes.count())
         if kind in ("started", *ENDINGS):
             self._offer()  # Another job runs now, or no longer.
         if kind not in _FOLLOWED or not self.course.running:
             return
         self._offer()
-        if event.get("name") == "trigger-classes":
+        if event.get("name") == "trigger-classes" or self.course.comparing != comparing:
             self.classes.show_standings(self.course.standings, self.course.wanted)
             self._compare()
         if index is None:

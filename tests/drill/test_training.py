@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from inspector.api import Control
-from inspector.drill import Course, train_network
+from inspector.drill import Course, copies, train_network
 from inspector.drill.training import OneCycle
 from inspector.errors import Cancelled
 
@@ -75,3 +77,28 @@ def test_the_cycle_rises_to_its_peak_and_falls_to_almost_nothing() -> None:
     assert rates[-1] == pytest.approx(0.01 / 250_000, rel=1e-3)
     assert (np.diff(rates[:30]) > 0).all()
     assert (np.diff(rates[29:]) < 0).all()
+
+
+def test_a_budget_is_the_mean_of_steps_that_others_slow_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Disturbed(nn.Module):
+        """Every third step takes ten times as long, as where others compute beside it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.made = nn.Linear(4, 3), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.made += 1
+            clock.append(clock[-1] + (0.05 if self.made % 3 == 0 else 0.005))
+            answers: torch.Tensor = self.head(x.flatten(1))
+            return answers
+
+    clock = [0.0]
+    monkeypatch.setattr(copies, "copy", SimpleNamespace(deepcopy=lambda network: network))
+    monkeypatch.setattr(copies, "time", SimpleNamespace(perf_counter=lambda: clock[-1]))
+    model = SimpleNamespace(network=Disturbed(), preprocess=SimpleNamespace(normalise=lambda x: x))
+    images, labels = np.zeros((320, 2, 2, 1), np.uint8), np.arange(320) % 3
+    seconds = copies.estimate_seconds(model, images, labels, 32, 10)  # type: ignore[arg-type]
+    assert seconds == pytest.approx(100 * 0.02, rel=0.1)

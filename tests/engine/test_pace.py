@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.engine.client.pace import Pace
+from inspector.engine.client.retold import how_far
 
 
 def _event(done: int, total: int = 1000, stage: str = "Signals") -> dict[str, object]:
@@ -65,3 +66,8 @@ def test_the_time_left_of_a_long_stage_does_not_jump_with_its_parts() -> None:
             told.append(left / ((20_000 - done) / 12.5))
     assert min(told) > 0.6
     assert max(told) < 1.6
+
+
+def test_shares_of_several_searches_are_told_in_percent() -> None:
+    assert how_far("Shadow networks", 4_040, 19_000) == "21 %"
+    assert how_far("Signals", 4_040, 19_000) == "4,040 of 19,000"

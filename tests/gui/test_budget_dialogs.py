@@ -89,6 +89,8 @@ def test_the_budget_comes_first_then_the_answer_then_the_progress(
     space.job_event.emit(told)
     assert dialog.bar.value() == dialog.bar.maximum() // 4
     assert dialog.said.text() == f"Some stage … 12 s left {dialog.REST}"
+    space.job_event.emit({**told, "text": "network 3 of 19"})
+    assert dialog.said.text().startswith("Some stage: network 3 of 19 … 12 s left")
     space.job_event.emit({"event": "done", "job": dialog.JOB})
     assert dialog.said.text().startswith(dialog.DONE)
     assert dialog.measure.isEnabled()

@@ -209,7 +209,15 @@ def test_the_question_tells_what_the_case_knows(qtbot: QtBot, space: Workspace) 
 def test_while_shadows_are_trained_the_panel_says_so(panel: TriggerPanel, space: Workspace) -> None:
     panel.course.begin(range(len(NAMES)))
     told = {"event": "progress", "done": 30, "total": 120, "seconds_left": 95.0}
-    space.job_event.emit({**told, "stage": "Shadow networks"})
+    rows = [{"class_index": at, "word": "found", "running": True} for at in range(len(NAMES))]
+    space.job_event.emit({"event": "preview", "name": "trigger-classes", "classes": rows})
+    assert "more work so far" in panel.controls.state.text()
+    text = "network 3 of 19: epoch 2 of 15"
+    space.job_event.emit({**told, "stage": "Shadow networks", "text": text})
     assert panel.course.share == 0.25
-    assert "training and searching shadow networks" in panel.controls.state.text()
+    said = panel.controls.state.text()
+    assert said.endswith("Shadow networks: network 3 of 19: epoch 2 of 15")
+    assert "work so far" not in said
+    # The classes are through: nothing of them shrinks any more.
+    assert not any(one.running for one in panel.course.standings.values())
     assert not panel._shadows.isVisible()

@@ -16,6 +16,19 @@ STAGES = {
 }
 """Words for the stages that rooms below the engine report under names of their own."""
 
+_SHARES = ("Trigger search", "Trigger search, other seeds", "Shadow networks")
+"""Stages whose counts are no things that somebody could count, but shares of several searches."""
+
+
+def how_far(stage: object, done: int, total: int, words: str = "{:,} of {:,}") -> str:
+    """Return how far a stage is: counts of what it counts, or its share in percent."""
+    return f"{100 * done // total} %" if is_share(stage) else words.format(done, total)
+
+
+def is_share(stage: object) -> bool:
+    """Tell whether how far a stage is can only be told as a share."""
+    return stage in _SHARES
+
 
 def retold(event: dict[str, Any], pace: Pace) -> dict[str, Any] | None:
     """Return what is told of an engine's event; None for what concerns the client alone.
