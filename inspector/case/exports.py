@@ -74,6 +74,19 @@ def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
     return list(found.values())
 
 
+def is_whole(folder: Path, manifest_sha256: str) -> bool:
+    """Tell whether a folder has its manifest and just the files that it lists; none is hashed."""
+    try:
+        with open_inside(folder, MANIFEST) as file:
+            text = file.read(_MOST)
+    except OSError:
+        return False
+    listed = {name for name, _ in _listed(text)}
+    return hashlib.sha256(text).hexdigest() == manifest_sha256 and files_inside(
+        folder
+    ) == listed | {MANIFEST}
+
+
 def changed_export(export: Export, check: Callable[[], None]) -> Iterator[str]:
     """Yield what is not as it was exported, one sentence each; it must be reachable."""
     if export.is_file:

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from inspector.case import layout, lock, opening, verification
+from inspector.case import layout, lock, opening, sealed_exports, verification
 from inspector.case.arrays import ArrayInfo, ArrayStore
 from inspector.case.database import Database
 from inspector.case.evidence import Evidence, EvidenceList
@@ -46,6 +46,8 @@ class Case:
         Opened from read-only media, or on request.
     problems : list of str
         What opening noticed, one sentence each: a broken journal, a full disk.
+    recovered : list of str
+        What opening finished or took back of an export that was cut off, one sentence each.
     journal : Journal
     tags : Tags
     notes : Notes
@@ -75,6 +77,7 @@ class Case:
         self.notes = Notes(self.journal, self._samples)
         self.proposals = Proposals(self.journal, self._records, self._samples, self.tags)
         self.problems = self.journal.verify(last=_LINKS_CHECKED_AT_OPENING)
+        self.recovered: list[str] = []
 
     @classmethod
     def create(cls, path: Path | str) -> Case:
@@ -111,6 +114,7 @@ class Case:
             layout.sweep(place)
             case = cls(place, opened, held)
             case._note_opening(act)
+            case._finish_exports()
             return case
         except BaseException as error:
             _let_go(opened, held)
@@ -136,6 +140,12 @@ class Case:
             note_opening(self.journal, act, self._database.upgraded_from)
         except CaseError as error:
             # A full disk must not keep an analyst from what is there.
+            self.problems.append(str(error))
+
+    def _finish_exports(self) -> None:
+        try:
+            self.recovered = sealed_exports.finish(self.journal, self.exports)
+        except CaseError as error:
             self.problems.append(str(error))
 
     def close(self) -> None:
@@ -195,6 +205,8 @@ class Case:
             yield "array", str(error)
         else:
             yield from verification.in_the_files(self.derived, arrays, self.exported(), check)
+        for _, folders in sealed_exports.unfinished(self.journal, self.exports):
+            yield from (("export", what) for what in sealed_exports.cut_off(folders))
 
     def exported(self) -> list[Export]:
         """Return the exports that the journal tells of, whether or not they can be reached."""

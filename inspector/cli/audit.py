@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import Case
+from inspector.cli.opening import open_case
 from inspector.engine.client.audit import audit_of, draw, judge
 from inspector.engine.client.audit_files import audit_document, read_verdicts, write_audit_csv
 from inspector.errors import BadInput
@@ -43,7 +44,7 @@ def audit_command(
     """
     if as_csv and class_text is None:
         raise BadInput("It is not said which class to list.", "", "Add --class NAME.")
-    with Case.open(case_path, read_only=size is None and source is None) as case:
+    with open_case(case_path, read_only=size is None and source is None) as case:
         label = None if class_text is None else class_index(case, class_text)
         if size is not None:
             if label is None:

@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.case import Case
 from inspector.case.cleaning_document import (
     MODELS,
     RATES,
@@ -20,6 +19,7 @@ from inspector.case.cleaning_document import (
     cleaning_document,
     rate_text,
 )
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 from inspector.engine.client.cleaning import CleaningPlan
@@ -74,7 +74,7 @@ def verify_cleaning_command(
             raise BadInput("Nobody can be asked whether to train.", "", "Add --yes.")
         return click.confirm("Train?", err=True)
 
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         with investigating(case) as investigation:
             key = investigation.verify_cleaning(plan, agree)
         document = cleaning_document(case, [key])

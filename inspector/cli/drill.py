@@ -20,6 +20,7 @@ from inspector.case.drill_document import (
     write_drill_csv,
 )
 from inspector.cli.audit import class_index
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.engine.client.drill import (
     ARCHITECTURES,
@@ -95,7 +96,7 @@ def case_command(
 
     The evidence stays as it is; the result is kept in the case.
     """
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         plan = DrillPlan(target=_target(case, class_text), **asked)
         document = _drilled(case, [plan], only_budget, as_json)
     if as_json:
@@ -155,7 +156,7 @@ def sweep_command(
     grid(DrillPlan(target=0, **asked), **axes)  # Refuses before anything is made.
     if case_path is None:
         case_path = _demonstration(out, int(asked["seed"]))
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         base = DrillPlan(target=_target(case, class_text), **asked)
         document = _drilled(case, grid(base, **axes), only_budget, as_json)
     if plot is not None:

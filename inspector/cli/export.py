@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import Case
+from inspector.cli.opening import open_case
 from inspector.cli.progress import Reporter
 from inspector.engine.client.exporting import export_case
 from inspector.errors import BadInput
@@ -56,7 +57,7 @@ def export_command(
 ) -> None:
     """Write the cleaned dataset in the format of its source. The evidence is never touched."""
     _refuse_contradictions(target, quarantine, list_only, preview, as_json)
-    with Case.open(case_path, read_only=preview) as case:
+    with open_case(case_path, read_only=preview) as case:
         wanted = _tags(case, drop)
         mask = _dropped(case, wanted, case_path)
         if preview:

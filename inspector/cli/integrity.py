@@ -11,6 +11,7 @@ import click
 from inspector.case import Case
 from inspector.case.database import Damaged
 from inspector.case.integrity import Hashed, damage_document, verify_and_record
+from inspector.cli.opening import open_case
 from inspector.cli.progress import Reporter
 from inspector.engine.client.evidence import hash_evidence, record
 from inspector.engine.client.evidence import relocate as relocate_evidence
@@ -30,7 +31,7 @@ def verify_command(case_path: Path, evidence: bool, keep: bool, as_json: bool) -
     Writes nothing into the case unless --record is given. Exit code 1 when something differs.
     """
     try:
-        with Case.open(case_path, read_only=not keep) as case:
+        with open_case(case_path, read_only=not keep) as case:
             hashed = _hashed(case) if evidence else None
             document = verify_and_record(case, hashed)
             if keep and not case.read_only:
@@ -79,6 +80,6 @@ def _print(document: dict[str, Any]) -> None:
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True)
 def relocate_command(case_path: Path, name: str, path: Path) -> None:
     """Say where evidence lies now; its bytes must be those that were recorded."""
-    with Case.open(case_path) as case, Reporter() as reporter:
+    with open_case(case_path) as case, Reporter() as reporter:
         item = relocate_evidence(case, name, path, reporter)
     click.echo(f"The {item.role} lies at {item.path}; its SHA-256 is the recorded one.")

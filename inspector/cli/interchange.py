@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.case import Case
+from inspector.cli.opening import open_case
 from inspector.cli.selectors import CASE
 from inspector.engine.client.lists import FORMATS, read_suspects
 from inspector.export.single import check_place, write_file
@@ -24,7 +24,7 @@ def import_command(
     case_path: Path, source: Path, form: str, name: str | None, accept: bool
 ) -> None:
     """Read suspects from another program: index lists, cleanlab's issues, FiftyOne's tags."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         found = read_suspects(case, source, form)
         with case.transaction():
             for group in found.groups:
@@ -60,7 +60,7 @@ def import_command(
 @click.option("--format", "form", type=click.Choice(TAG_FORMATS), required=True)
 def export_tags_command(case_path: Path, target: Path, form: str) -> None:
     """Write the tags for FiftyOne, Hugging Face or a spreadsheet."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         check_place(case, target)
         digest = write_file(target, tags_as(case, form))
         if not case.read_only:

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.case import Case
 from inspector.case.limits_document import CANARY_WORDS, limits_document, limits_sentence
 from inspector.cli.audit import class_index
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 
 
@@ -40,7 +40,7 @@ def limits_command(
 
     Without --class, print what was measured before.
     """
-    with Case.open(case_path, read_only=class_text is None) as case:
+    with open_case(case_path, read_only=class_text is None) as case:
         if class_text is not None:
             label = class_index(case, class_text)
             with investigating(case) as investigation:

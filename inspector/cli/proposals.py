@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from inspector.case import Case
+from inspector.cli.opening import open_case
 from inspector.cli.selectors import CASE, chosen, selecting
 
 _NUMBER = click.argument("number", type=int)
@@ -50,7 +51,7 @@ def list_command(case_path: Path, state: str | None, as_json: bool) -> None:
 @selecting
 def add_command(case_path: Path, name: str, why: str, **selectors: Any) -> None:
     """Propose a tag for samples, to be judged later."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         rows, source = chosen(case, **selectors)
         proposal = case.proposals.add(rows, name, source=source, note=why)
     if proposal is None:
@@ -65,7 +66,7 @@ def add_command(case_path: Path, name: str, why: str, **selectors: Any) -> None:
 @_WHY
 def accept_command(case_path: Path, number: int, why: str) -> None:
     """Turn a proposal into tags; `inspector undo` takes it back."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         entry = case.proposals.accept(number, why)
     tagged = 0 if entry is None else entry.details["count"]
     click.echo(f"Accepted proposal {number}: {tagged:,} samples tagged.")
@@ -77,6 +78,6 @@ def accept_command(case_path: Path, number: int, why: str) -> None:
 @_WHY
 def reject_command(case_path: Path, number: int, why: str) -> None:
     """Set a proposal aside; no tag changes."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         case.proposals.reject(number, why)
     click.echo(f"Rejected proposal {number}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.case import Case
+from inspector.cli.opening import open_case
 
 
 @click.command("report")
@@ -31,7 +31,7 @@ def report_command(case_path: Path, target: Path) -> None:
     )
     from inspector.export.single import write_file
 
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         check_report_target(case, target)
         document = report_document(case, audit_document(case)["audits"])
         ending = target.suffix.lower()

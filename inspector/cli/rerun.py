@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.case import Case
+from inspector.cli.opening import open_case
 from inspector.cli.progress import Reporter
 from inspector.cli.selectors import CASE
 from inspector.engine.client import Investigation
@@ -28,7 +28,7 @@ def rerun_command(case_path: Path, as_json: bool) -> None:
     On the same machine everything must come out identical, on another one within the tolerances
     that are printed. Exit code 1 when something differs by more.
     """
-    with Case.open(case_path) as case, Reporter() as reporter:
+    with open_case(case_path) as case, Reporter() as reporter:
         former = signal.getsignal(signal.SIGINT)
         try:
             document = rerun(case, reporter, _cancel_on_interrupt)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.case import Case, ranking_document, write_ranking_csv
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 
 _CASE = click.argument("case_path", metavar="CASE", type=click.Path(path_type=Path))
@@ -72,6 +73,6 @@ def _print_ranking(samples: list[dict[str, Any]]) -> None:
 @click.option("--neighbours", type=click.IntRange(2, 200), default=15, show_default=True)
 def map_command(case_path: Path, neighbours: int) -> None:
     """Place the samples with UMAP, for the window's map."""
-    with Case.open(case_path) as case, investigating(case) as investigation:
+    with open_case(case_path) as case, investigating(case) as investigation:
         investigation.map(neighbours=neighbours)
     click.echo(f"The map is in {case_path}.")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from inspector.api import VERDICTS
 from inspector.case import Case, scan_document, verdict_sentence
+from inspector.cli.opening import open_case
 from inspector.cli.plugins import catalogue
 from inspector.cli.progress import Reporter
 from inspector.engine.client import Investigation, ScanOptions
@@ -32,7 +33,7 @@ _FINISHING = "Stopping: what was found so far is kept. Press Ctrl-C again to can
 
 def open_or_create(path: Path) -> Case:
     """Open a case that is there, or make it."""
-    return Case.open(path) if (path / "case.db").exists() else Case.create(path)
+    return open_case(path) if (path / "case.db").exists() else Case.create(path)
 
 
 @contextmanager

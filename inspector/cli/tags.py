@@ -11,6 +11,7 @@ import click
 
 from inspector.case import Case
 from inspector.case.canonical import valid_unicode
+from inspector.cli.opening import open_case
 from inspector.cli.selectors import CASE, chosen, selecting
 from inspector.errors import BadInput
 
@@ -22,7 +23,7 @@ from inspector.errors import BadInput
 @selecting
 def tag_command(case_path: Path, name: str, note: str, **selectors: Any) -> None:
     """Put a tag on samples."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         rows, source = chosen(case, **selectors)
         case.tags.apply(rows, name, source=source, note=note)
         count = case.tags.counts().get(name, 0)
@@ -35,7 +36,7 @@ def tag_command(case_path: Path, name: str, note: str, **selectors: Any) -> None
 @selecting
 def untag_command(case_path: Path, name: str, **selectors: Any) -> None:
     """Take a tag off samples."""
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         rows, _ = chosen(case, **selectors)
         case.tags.remove(rows, name)
         count = case.tags.counts().get(name, 0)
@@ -43,7 +44,7 @@ def untag_command(case_path: Path, name: str, **selectors: Any) -> None:
 
 
 def _step(case_path: Path, act: str) -> None:
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         entry = case.tags.undo() if act == "undo" else case.tags.redo()
     click.echo(f"Nothing to {act}." if entry is None else f"{act.capitalize()}: {entry.act}")
 
@@ -80,7 +81,7 @@ def note_command(case_path: Path, text: str | None, samples: tuple[int, ...]) ->
         return
     if not text.strip() and not samples:
         raise BadInput("A note on the case needs words.", "", "Give the text of the note.")
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         entry = case.notes.add(text, samples)
     click.echo(f"Note kept as journal entry {entry.seq}.")
 
@@ -97,7 +98,7 @@ def tags_command(
     """List the kinds of tags with their counts, or define one."""
     if name is None and (key is not None or colour is not None):
         raise BadInput("It is not said which tag.", "", "Name it with --define.")
-    with Case.open(case_path, read_only=name is None) as case:
+    with open_case(case_path, read_only=name is None) as case:
         if name is not None:
             known = any(kind.name == name for kind in case.tags.kinds)
             (case.tags.change_kind if known else case.tags.add_kind)(name, key, colour)

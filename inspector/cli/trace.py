@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.case import Case
 from inspector.case.tracing import trace_document, trace_sentences
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 
@@ -34,7 +34,7 @@ def trace_command(
     Without --image and --index, print the last trace.
     """
     asked = image is not None or index is not None
-    with Case.open(case_path, read_only=not asked) as case:
+    with open_case(case_path, read_only=not asked) as case:
         if asked:
             with investigating(case) as investigation:
                 investigation.trace(index=index, image=image, top=top)

@@ -13,6 +13,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_document, trigger_id
 from inspector.case.shadow_document import shadow_budget_sentence
+from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 from inspector.cli.trigger_table import SCREEN, print_triggers
@@ -141,7 +142,7 @@ def trigger_command(
         raise BadInput("No shadow networks were asked for.", "", "Add --shadows 19.")
     if tag is not None and propose:
         raise BadInput("Carriers are tagged or proposed, not both.", "", "Give --tag or --propose.")
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         if tag is not None and tag not in {kind.name for kind in case.tags.kinds}:
             known = ", ".join(kind.name for kind in case.tags.kinds)
             raise BadInput(f"There is no tag {tag[:60]!r}.", f"The case has: {known}.")
@@ -255,7 +256,7 @@ def stamp_command(
     from inspector.export.stamped import check_target, example_rows, write_stamped
 
     check_target(target)
-    with Case.open(case_path) as case:
+    with open_case(case_path) as case:
         trigger = find_trigger(case, name)
         rows = example_rows(case, int(trigger["index"]), count, seed)
         with investigating(case) as investigation:

@@ -9,15 +9,15 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.case import renaming
 from inspector.errors import CaseError
 from inspector.intake.datasets.names import shown
 
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
 _NAME_LIMIT = 255
 
 CONTENT = "content"
@@ -36,6 +36,85 @@ _CAUSES = {
 }
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """A folder that is filled under a hidden name, beside its final one.
+
+    Attributes
+    ----------
+    target : Path
+        The name that it is to have.
+    partial : Path
+        ``.NAME.partial-XXXXXXXX`` in the same parent, so that the rename stays on one disk. What
+        is put into it beside `folder` goes with it.
+    """
+
+    target: Path
+    partial: Path
+
+    @property
+    def folder(self) -> Path:
+        """What becomes the folder ``target``."""
+        return self.partial / CONTENT
+
+    def settle(self) -> None:
+        """Bring all of it onto the disk.
+
+        Raises
+        ------
+        OSError
+            The disk refuses, or something else lies in the folder's place.
+        """
+        # Whoever filled it may have put a link in its place.
+        if not stat.S_ISDIR(os.lstat(self.folder).st_mode):
+            raise OSError(errno.ENOTDIR, "its folder was replaced")
+        _flush(self.folder)
+
+    def appear(self) -> None:
+        """Give it its name.
+
+        Raises
+        ------
+        OSError
+            The name is taken meanwhile, or the disk refuses.
+        """
+        renaming.rename_without_replacing(self.folder, self.target)
+        # The data is on the disk and under its name; that the name is too is all this adds.
+        with suppress(OSError):
+            renaming.flush_folder(self.target.parent)
+
+
+@contextmanager
+def hidden(target: Path) -> Iterator[Hidden]:
+    """Make a hidden folder for a block to fill; what lies there still at its end is removed.
+
+    Parameters
+    ----------
+    target : Path
+        Folder that must not exist; its parent must.
+
+    Yields
+    ------
+    Hidden
+        Its folder is empty.
+
+    Raises
+    ------
+    CaseError
+        In place of every OSError of the block: disk full, no permission, a name that appeared
+        meanwhile.
+    """
+    made = Hidden(target, target.with_name(_partial_name(target.name)))
+    with writing(target, made.partial):
+        os.mkdir(made.partial)
+        try:
+            os.mkdir(made.folder)
+            with _held(made.partial):
+                yield made
+        finally:
+            shutil.rmtree(made.partial, ignore_errors=True)
+
+
 @contextmanager
 def building(target: Path) -> Iterator[Path]:
     """Yield a hidden folder beside ``target`` that takes its name when the block ends well.
@@ -48,8 +127,7 @@ def building(target: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty folder in ``.NAME.partial-XXXXXXXX``, which lies in the same parent, so that the
-        rename stays on one disk. What else is put beside it, into that hidden folder, goes with it.
+        An empty folder.
 
     Raises
     ------
@@ -57,26 +135,10 @@ def building(target: Path) -> Iterator[Path]:
         Writing failed: disk full, no permission, a name that appeared meanwhile. Nothing is left
         under ``target``, and the hidden folder is removed, as after any other exception.
     """
-    partial = target.with_name(_partial_name(target.name))
-    folder = partial / CONTENT
-    with writing(target, partial):
-        os.mkdir(partial)
-        try:
-            os.mkdir(folder)
-            with _held(partial):
-                yield folder
-            # Whoever filled it may have put a link in its place.
-            if not stat.S_ISDIR(os.lstat(folder).st_mode):
-                raise OSError(errno.ENOTDIR, "its folder was replaced")
-            _flush(folder)
-            _rename_without_replacing(folder, target)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    shutil.rmtree(partial, ignore_errors=True)
-    # The data is on the disk and under its name; that the name is too is all this adds.
-    with suppress(OSError):
-        _flush_folder(target.parent)
+    with hidden(target) as made:
+        yield made.folder
+        made.settle()
+        made.appear()
 
 
 @contextmanager
@@ -151,35 +213,9 @@ def _partial_name(name: str) -> str:
     return "." + os.fsdecode(os.fsencode(name)[:room]) + suffix
 
 
-def _libc_function(name: str) -> Callable[..., int] | None:
-    try:
-        return getattr(ctypes.CDLL(None, use_errno=True), name)  # type: ignore[no-any-return]
-    except (AttributeError, OSError):
-        return None
-
-
-def _rename_without_replacing(source: Path, target: Path) -> None:
-    """Rename a folder, never over another: plain rename replaces an empty folder silently."""
-    renameat2 = _libc_function("renameat2")
-    if renameat2 is not None:
-        paths = os.fsencode(source), os.fsencode(target)
-        if renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_NOREPLACE) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in (errno.ENOSYS, errno.EINVAL):
-            raise OSError(code, os.strerror(code), str(target))
-    # File systems without the flag: take the name first, then replace our own empty folder.
-    os.mkdir(target)
-    try:
-        os.rename(source, target)
-    except OSError:
-        os.rmdir(target)
-        raise
-
-
 def _flush(folder: Path) -> None:
     """Bring everything written to this disk onto it: one syncfs, not an fsync for each file."""
-    syncfs = _libc_function("syncfs")
+    syncfs = renaming.libc_function("syncfs")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if syncfs is None:
@@ -187,13 +223,5 @@ def _flush(folder: Path) -> None:
         elif syncfs(descriptor) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
+from inspector.case.renaming import flush_folder
+from inspector.case.sealed_exports import WORD
 from inspector.errors import BadInput
-from inspector.export.atomic import building
+from inspector.export.atomic import Hidden, hidden
 from inspector.export.filled import Filled
+from inspector.export.new_file import write_chunks
 from inspector.export.sealing import seal
 from inspector.export.target import checked_target, leftovers, refuse_nested
 from inspector.intake.datasets.names import listing
@@ -98,6 +101,9 @@ class ExportResult:
 Fill = Callable[[Path, str, Path], Filled]
 """Fill a folder (first) with the set of a role (second) that will have a name (third)."""
 
+Announce = Callable[[ExportResult, list[Path]], str]
+"""Take the result and the hidden folders, the quarantine's last; return the word of that note."""
+
 
 def write_set(
     task: ExportTask,
@@ -105,6 +111,7 @@ def write_set(
     *,
     provenance: Mapping[str, Any] | None = None,
     control: Control | None = None,
+    announce: Announce | None = None,
 ) -> ExportResult:
     """Write a cleaned dataset, or lists.
 
@@ -118,6 +125,9 @@ def write_set(
         JSON-able account of the case for ``provenance.json``.
     control : Control, optional
         Takes a cancel.
+    announce : callable, optional
+        Called when all is written and hidden still: writes down what would have to be finished by
+        whoever finds it half named.
 
     Raises
     ------
@@ -134,8 +144,11 @@ def write_set(
     final = checked_target(task.sources, task.target)
     writing = _Writing(task, fill, provenance or {}, control)
     if task.quarantine is None:
-        with building(final) as folder:
-            return writing.one("lists" if task.lists_only else "cleaned", folder, final)
+        with hidden(final) as first:
+            result = writing.one("lists" if task.lists_only else "cleaned", first)
+            _announce(announce, result, first)
+            first.appear()
+        return result
     if not task.drop.any():
         raise BadInput(
             "There is nothing to put into quarantine.", "No sample is left out.", "Tag samples."
@@ -144,16 +157,29 @@ def write_set(
     refuse_nested(aside, final)
     aside_stands = False
     try:
-        with building(final) as folder:
-            result = writing.one("cleaned", folder, final)
-            with building(aside) as second:
-                other = writing.one("quarantine", second, aside)
+        with hidden(final) as first:
+            result = writing.one("cleaned", first)
+            with hidden(aside) as second:
+                result = replace(result, quarantine=writing.one("quarantine", second))
+                _announce(announce, result, first, second)
+                second.appear()
             aside_stands = True
+            first.appear()
     except BaseException:
         if aside_stands:
             shutil.rmtree(aside, ignore_errors=True)
         raise
-    return replace(result, quarantine=other)
+    return result
+
+
+def _announce(
+    announce: Announce | None, result: ExportResult, first: Hidden, *more: Hidden
+) -> None:
+    """Have it written down what gets its name now, and leave a word of it beside the first."""
+    if announce is not None:
+        word = announce(result, [place.folder for place in (first, *more)])
+        write_chunks(first.partial / WORD, [word.encode("ascii")])
+        flush_folder(first.partial)
 
 
 @dataclass(frozen=True)
@@ -165,8 +191,9 @@ class _Writing:
     provenance: Mapping[str, Any]
     control: Control
 
-    def one(self, role: str, folder: Path, final: Path) -> ExportResult:
-        """Fill and seal one folder that is still hidden."""
+    def one(self, role: str, place: Hidden) -> ExportResult:
+        """Fill and seal one folder that stays hidden, and bring it onto the disk."""
+        folder, final = place.folder, place.target
         started, drop = time.monotonic(), self.task.drop
         unfinished = [path.name for path in leftovers(final)]
         filled = self.fill(folder, role, final)
@@ -181,6 +208,7 @@ class _Writing:
             provenance=self.provenance,
             control=self.control,
         )
+        place.settle()
         return ExportResult(
             final,
             filled.kept,

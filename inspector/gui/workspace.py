@@ -112,6 +112,8 @@ class Workspace(Judging):
         self.case = case
         self.order_column = str(case.get("order_column", "combined"))
         self.case_changed.emit(case)
+        for sentence in case.recovered:
+            self.message.emit("warning", sentence)
         self._reload(set(case.arrays()))
         self.evidence.use(case)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -38,11 +39,18 @@ def command() -> Callable[..., Completed]:
 
 @pytest.fixture(scope="session")
 def demo(command: Callable[..., Completed], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished demonstration; what it printed lies in ``said.txt``."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = command("demo", "--out", folder, "--no-window")
-    assert done.returncode == 0, done.stderr
-    (folder / "said.txt").write_text(done.stdout)
+    """The folder of a finished demonstration, only read from; what it printed lies in ``said.txt``.
+
+    The workers of one run share it: whoever comes first makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    with open(folder.with_name("demo.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "said.txt").exists():
+            done = command("demo", "--out", folder, "--no-window")
+            assert done.returncode == 0, done.stderr
+            (folder / "said.txt").write_text(done.stdout)
     return folder
 
 

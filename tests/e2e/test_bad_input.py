@@ -173,7 +173,7 @@ def test_exports_into_around_or_over_something_are_refused(
 ) -> None:
     command("tag", case, "--from-ranking", "combined", "--top", 5)
     data = demo / "evidence" / "data"
-    before = sorted(p.as_posix() for p in demo.rglob("*"))
+    before = sorted(p.as_posix() for p in data.parent.rglob("*"))
     for target in (data / "cleaned", data.parent, tmp_path):
         _one_line(command("export", case, "--to", target))
-    assert sorted(p.as_posix() for p in demo.rglob("*")) == before
+    assert sorted(p.as_posix() for p in data.parent.rglob("*")) == before

@@ -17,6 +17,7 @@ import pytest
 from dataset_checks import export_here, state_of
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
 from inspector.api import Control
+from inspector.case import renaming
 from inspector.errors import Cancelled, CaseError, InspectorError
 from inspector.export import atomic as atomic_module
 from inspector.export import leftovers
@@ -153,9 +154,9 @@ def test_flush_and_rename_failures_leave_nothing(
     def fail(*args: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    for name in ("_flush", "_rename_without_replacing"):
+    for module, name in ((atomic_module, "_flush"), (renaming, "rename_without_replacing")):
         with monkeypatch.context() as patch:
-            patch.setattr(atomic_module, name, fail)
+            patch.setattr(module, name, fail)
             with pytest.raises(CaseError, match="the disk reports an error"):
                 export_here(dataset, [0], tmp_path / "out")
         assert sorted(os.listdir(tmp_path)) == ["source"]
@@ -175,7 +176,7 @@ def test_target_that_appears_meanwhile_is_not_replaced(
         with monkeypatch.context() as patch:
             patch.setattr(filling, "write_kept", appearing)
             if without_renameat2:
-                patch.setattr(atomic_module, "_libc_function", lambda name: None)
+                patch.setattr(renaming, "libc_function", lambda name: None)
             with pytest.raises(CaseError, match="something of that name appeared meanwhile"):
                 export_here(dataset, [0], tmp_path / "out")
         assert sorted(os.listdir(tmp_path)) == ["out", "source"]

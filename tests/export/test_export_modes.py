@@ -12,8 +12,8 @@ import pytest
 
 from dataset_checks import check_sums, export_here, rows_of, state_of
 from dataset_makers import samples, write_cifar10, write_folder, write_idx
+from inspector.case import renaming
 from inspector.errors import BadInput, CaseError
-from inspector.export import atomic as atomic_module
 from inspector.export import leftovers, remove_leftovers
 from inspector.export.dataset import filling
 from inspector.intake.datasets import open_dataset
@@ -94,7 +94,7 @@ def test_neither_folder_appears_when_the_second_fails(
 ) -> None:
     dataset = open_dataset(make(tmp_path / "evidence", "folder"))
     target, aside = tmp_path / "out", tmp_path / "bad"
-    real, calls = atomic_module._rename_without_replacing, []
+    real, calls = renaming.rename_without_replacing, []
 
     def failing(source: Path, target: Path) -> None:
         calls.append(target.name)
@@ -102,7 +102,7 @@ def test_neither_folder_appears_when_the_second_fails(
             raise OSError(28, os.strerror(28))
         real(source, target)
 
-    monkeypatch.setattr(atomic_module, "_rename_without_replacing", failing)
+    monkeypatch.setattr(renaming, "rename_without_replacing", failing)
     for number in (1, 2):
         calls.clear()
         with pytest.raises(CaseError, match="disk is full"):

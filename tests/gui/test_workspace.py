@@ -200,6 +200,17 @@ def test_arrays_written_by_a_job_appear(qtbot: QtBot, workspace: Workspace) -> N
     assert "new" in workspace.table.columns
 
 
+def test_an_export_that_was_cut_off_is_told_at_opening(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    with Case.create(tmp_path / "cut off.case") as case:
+        case.journal.append("export sealed", folders=[])
+    said: list[tuple[str, str]] = []
+    workspace.message.connect(lambda kind, text: said.append((kind, text)))
+    assert workspace.open_case(tmp_path / "cut off.case")
+    assert [(kind, "was not finished" in text) for kind, text in said] == [("warning", True)]
+
+
 def test_a_failure_of_a_job_is_said_with_what_to_do(workspace: Workspace) -> None:
     said: list[tuple[str, str]] = []
     workspace.message.connect(lambda kind, text: said.append((kind, text)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ from numpy.typing import NDArray
 from inspector import __version__
 from inspector.api import Control
 from inspector.case import Case, Evidence, SampleTable
+from inspector.case.sealed_exports import (
+    SealedFolder,
+    note_named,
+    note_sealed,
+    note_undone,
+)
 from inspector.engine.client.answers import understood
 from inspector.engine.client.process import Engine
 from inspector.engine.client.raised import raised_limits
@@ -79,13 +86,62 @@ def export_case(
     task = ExportTask(to_be_read(data.path), drop, target, quarantine, lists_only)
     reasons = _reasons(case, np.flatnonzero(drop))
     filling = _Filling(task, data, reasons, on_event, check, raised_limits(case))
-    result = write_set(task, filling, provenance=_provenance(case, tags), control=_Checking(check))
-    with case.transaction():
-        more = {"lists_only": True} if lists_only else {}
-        _record(case, "exported", result, tags, sandbox=filling.layers, **more)
-        if result.quarantine is not None:
-            _record(case, "quarantined", result.quarantine, tags, sandbox=filling.layers)
+    sealing = _Sealing(case, tags, filling, lists_only)
+    try:
+        result = write_set(
+            task,
+            filling,
+            provenance=_provenance(case, tags),
+            control=_Checking(check),
+            announce=sealing,
+        )
+    except BaseException:
+        sealing.undo()
+        raise
+    sealing.done()
     return result
+
+
+class _Sealing:
+    """Writes into the journal what gets its name, and that it has it."""
+
+    def __init__(
+        self, case: Case, tags: Sequence[str], filling: _Filling, lists_only: bool
+    ) -> None:
+        self._journal, self._tags, self._filling = case.journal, tags, filling
+        self._more = {"lists_only": True} if lists_only else {}
+        self._seq = 0
+        self._folders: list[SealedFolder] = []
+
+    def __call__(self, result: ExportResult, hidden: list[Path]) -> str:
+        both = [("exported", result, self._more), ("quarantined", result.quarantine, {})]
+        self._folders = [
+            SealedFolder(act, one.target, place, self._details(one) | more)
+            for (act, one, more), place in zip(both, hidden)
+            if one is not None
+        ]
+        entry = note_sealed(self._journal, self._folders)
+        self._seq = entry.seq
+        return entry.hash
+
+    def done(self) -> None:
+        note_named(self._journal, self._seq, self._folders)
+
+    def undo(self) -> None:
+        # What has a name already, or cannot be recorded, is seen to at the next opening.
+        if self._seq and not any(one.target.exists() for one in self._folders):
+            with suppress(CaseError):
+                note_undone(self._journal, self._seq, "it could not be given its name")
+
+    def _details(self, result: ExportResult) -> dict[str, Any]:
+        return {
+            "kept": result.kept,
+            "removed": result.removed,
+            "tags": list(self._tags),
+            "digest": result.digest,
+            "manifest_sha256": result.manifest_sha256,
+            "sandbox": self._filling.layers,
+        }
 
 
 class _Checking(Control):
@@ -194,19 +250,6 @@ def _provenance(case: Case, tags: Sequence[str]) -> dict[str, Any]:
             for name, finding in case.findings().items()
         },
     }
-
-
-def _record(case: Case, act: str, result: ExportResult, tags: Sequence[str], **more: Any) -> None:
-    case.journal.append(
-        act,
-        target=str(result.target),
-        kept=result.kept,
-        removed=result.removed,
-        tags=list(tags),
-        digest=result.digest,
-        manifest_sha256=result.manifest_sha256,
-        **more,
-    )
 
 
 def _reasons(case: Case, rows: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
