@@ -20,6 +20,17 @@ def class_name(case: Case, index: int) -> str:
     return case.class_names[index] if 0 <= index < len(case.class_names) else str(index)
 
 
+def findings_in_order(case: Case) -> dict[str, dict[str, Any]]:
+    """Return the findings by detector: those of the last scan in its order, then all others.
+
+    They are recorded when they change, which is no order that anybody looks for.
+    """
+    found = case.findings()
+    order = (case.get("outcome") or {}).get("order") or []
+    first = [name for name in map(str, order) if name in found]
+    return {name: found[name] for name in dict.fromkeys((*first, *found))}
+
+
 def clean(value: Any) -> Any:
     """Return a document that every JSON parser reads: valid Unicode, None for NaN."""
     if isinstance(value, str):

@@ -12,7 +12,7 @@ import numpy as np
 
 import inspector
 from inspector.case.checkpoints import checkpoint_rows
-from inspector.case.document_parts import clean, listed, plural, worst
+from inspector.case.document_parts import clean, findings_in_order, listed, plural, worst
 from inspector.case.evidence import Look
 from inspector.case.folder import Case
 from inspector.case.table import SampleTable
@@ -63,7 +63,7 @@ def scan_document(case: Case) -> dict[str, Any]:
     from the labels and the verdict is the worst of the findings.
     """
     outcome = case.get("outcome") or {}
-    findings = [_finding(finding) for finding in case.findings().values()]
+    findings = [_finding(finding) for finding in findings_in_order(case).values()]
     done = [finding for finding in findings if finding["status"] == "done"]
     classes = [_class(row) for row in outcome.get("classes", ())] or _counted(case)
     calibrated = bool(outcome.get("calibrated", False))

@@ -49,7 +49,8 @@ class {name}:
         version="0.1",
         # Signals that must have been computed; `inspector.api.SIGNALS` lists all with their shapes.
         needs=("labels", "activations"),
-        # Each becomes a field in the window and a keyword of `run`.
+        # Each becomes a field in the window, `scan --set {id}.fewest=8`, and a keyword of `run`:
+        # name, default (its type is that of all values), help for people, lowest and highest value.
         parameters=(
             Parameter("fewest", 4, "Classes with fewer samples are not assessed.", 2, 1000),
         ),

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from inspector.case import Case
 from inspector.case.checkpoints import checkpoint_rows
+from inspector.case.document_parts import findings_in_order
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
@@ -187,7 +188,7 @@ class CasePanel(QWidget):
         outcome = case.get("outcome", None) or {}
         if outcome:
             self._add_verdict(group, "All together", outcome.get("verdict", "none"), "combined")
-        for detector, finding in case.findings().items():
+        for detector, finding in findings_in_order(case).items():
             status = finding.get("status", "done")
             said = finding.get("verdict", "none") if status == "done" else status
             line = self._add_verdict(group, finding.get("title") or detector, said, detector)

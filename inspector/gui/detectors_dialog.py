@@ -33,13 +33,13 @@ from inspector.parameters import cost, infos_of
 
 _ID = Qt.ItemDataRole.UserRole
 OPTIONS = {
-    "gradients": "projected gradients",
-    "conv_gradients": "gradients of convolutions",
-    "layers": "earlier layers",
-    "loss_course": "checkpoints",
-    "margin_course": "checkpoints",
+    "gradients": ("gradients", "projected gradients"),
+    "conv_gradients": ("gradients", "gradients of convolutions"),
+    "layers": ("layers", "earlier layers"),
+    "loss_course": ("checkpoints", "earlier checkpoints"),
+    "margin_course": ("checkpoints", "earlier checkpoints"),
 }
-"""What people call the signals that are taken by option."""
+"""What people call the signals that are taken by option, in a word and in full."""
 
 INTRO = (
     "Ticked detectors run. Click one to read what it does and to give it other values than its "
@@ -197,7 +197,7 @@ class DetectorsDialog(QDialog):
             if lacking:
                 line.setFlags(line.flags() & ~Qt.ItemFlag.ItemIsUserCheckable)
                 line.setForeground(0, self.palette().placeholderText())
-                line.setText(2, f"needs {OPTIONS[lacking]}")
+                line.setText(2, f"no {OPTIONS[lacking][0]}")
                 line.setToolTip(2, tooltip(_missing(lacking)))
             self._mark(line)
         self.tree.blockSignals(False)
@@ -313,8 +313,8 @@ def lines_of(tree: QTreeWidget) -> Iterator[QTreeWidgetItem]:
 
 def _missing(signal: str) -> str:
     return (
-        f"It cannot run: it needs {OPTIONS[signal]}, and this scan has none. They are asked for under "
-        "Analyse, Options."
+        f"It cannot run: it needs {OPTIONS[signal][1]}, and this scan has none. They are asked for "
+        "under Analyse, Options."
     )
 
 

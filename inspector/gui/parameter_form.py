@@ -95,6 +95,7 @@ class ParameterForm(QWidget):
             self.fields[one.name], self._states[one.name] = field, state
             _put(field, values.get(one.name, one.default))
             _follow(field, self._on_changed)
+        grid.setRowStretch(2 * len(parameters), 1)
         self._grid.addWidget(self._inner, 0, 0)
         self.reset_button.setVisible(bool(parameters))
         self._say()

@@ -129,3 +129,19 @@ def test_a_sweep_says_what_it_cannot_read(case: Path, command: Command) -> None:
     assert wrong.returncode == 2
     assert "no list of numbers" in wrong.stderr
     assert command("drill", "sweep").returncode == 2
+
+
+def test_what_all_drills_would_take_is_said_without_any(
+    case: Path, command: Command, document: Command
+) -> None:
+    sweep = ("drill", "sweep", case, *FEW, "--sizes", "2,3", "--rates", "0.05", "--opacities", "1")
+    budget = document(command(*sweep, "--only-budget", "--json"))
+    schema = json.loads((resources() / "schema" / "drill-budget.schema.json").read_text())
+    jsonschema.validate(budget, schema)
+    assert (budget["drills"], budget["kept"], budget["images"]) == (2, 0, 400)
+    assert budget["seconds"] > 0
+    said = command(*sweep, "--only-budget")
+    assert said.returncode == 0
+    assert "2 attacks are planted in copies of 400 pictures" in said.stdout
+    with Case.open(case, read_only=True) as opened:
+        assert opened.kept("drill") == {}

@@ -48,6 +48,7 @@ def test_a_changed_value_reruns_its_detector_only_and_is_told_everywhere(
     assert any("directions = 3 in place of 24" in text for text in found["caveats"])
     assert found["classes"] != usual["classes"]
     assert by_id["spectral"]["in_place_of"] == {}
+    assert list(by_id) == [finding["id"] for finding in usual["findings"]]
 
     said = command(*scan, *SET).stdout
     assert _ran(case) == []

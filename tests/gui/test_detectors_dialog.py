@@ -147,9 +147,9 @@ def test_a_detector_without_its_signal_cannot_be_ticked_and_says_why(
     dialog = shown()
     line = _line(dialog, "By option")
     assert not line.flags() & Qt.ItemFlag.ItemIsUserCheckable
-    assert line.text(2) == "needs gradients of convolutions"
+    assert line.text(2) == "no gradients"
     _pick(dialog, "By option")
-    assert "under Analyse, Options" in dialog.about.text()
+    assert "it needs gradients of convolutions, and this scan has none" in dialog.about.text()
     there = shown(replace(OPTIONS, conv_sketch=512))
     assert _line(there, "By option").checkState(0) == Qt.CheckState.Checked
 

@@ -310,6 +310,7 @@ def detect(
             "caveats": [*result["caveats"], *warnings],
             "calibrated": result["calibrated"],
             "columns": result["columns"],
+            "order": [str(name) for name in result["order"]],
         },
     )
     emit({"event": "stage", "stage": stage, "state": "done"})

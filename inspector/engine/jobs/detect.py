@@ -122,7 +122,8 @@ def run(
         findings[name] = {**plain, "key": keys.get(name)}
     return {
         "findings": findings,
-        "kept": sorted(same),
+        "kept": [entry.id for entry in chosen if entry.id in same],
+        "order": [entry.id for entry in chosen],
         "classes": outcome.classes,
         "verdict": outcome.verdict,
         "caveats": list(outcome.caveats),
