@@ -54,7 +54,9 @@ class ContactSheet(QListWidget):
             self.addItem(QListWidgetItem())
         for at, (row, image, verdict) in enumerate(samples):
             item = self.item(at)
-            item.setIcon(QIcon(_framed(image, verdict)))
+            icon = QIcon(framed := _framed(image, verdict))
+            icon.addPixmap(framed, QIcon.Mode.Selected)  # Qt would tint what is to be looked at.
+            item.setIcon(icon)
             item.setData(Qt.ItemDataRole.UserRole, row)
             item.setData(
                 Qt.ItemDataRole.AccessibleTextRole, f"sample {row}, {verdict or 'not judged'}"

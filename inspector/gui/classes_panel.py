@@ -112,14 +112,8 @@ class ClassesPanel(WhenShown):
             ArrayColumn("class", [plain(name, 80) for name in names]),
             ArrayColumn("samples", per_class(None), count, "Samples with this label"),
         ]
-        if shown is not None:
-            columns.append(
-                ArrayColumn("visible", per_class(shown), count, "Those that the filter shows")
-            )
-        mask = workspace.selection.mask
+        # What is asked first stands first: on a small screen the rest is scrolled to.
         columns += [
-            ArrayColumn("selected", per_class(mask) if mask.size else per_class(None) * 0, count),
-            ArrayColumn("tagged", per_class(workspace.tag_code >= 0), count, "With any tag"),
             ArrayColumn("statistic", statistic, number(), "Higher = more suspicious"),
             ArrayColumn("p", p_value, number(".2g"), "Calibrated by an audit; a dash without one"),
             ArrayColumn(
@@ -132,6 +126,15 @@ class ClassesPanel(WhenShown):
                     for verdict in verdicts
                 ],
             ),
+        ]
+        if shown is not None:
+            columns.append(
+                ArrayColumn("visible", per_class(shown), count, "Those that the filter shows")
+            )
+        mask = workspace.selection.mask
+        columns += [
+            ArrayColumn("selected", per_class(mask) if mask.size else per_class(None) * 0, count),
+            ArrayColumn("tagged", per_class(workspace.tag_code >= 0), count, "With any tag"),
         ]
         if self._drills:
             columns.append(self._drilled(len(names)))

@@ -17,6 +17,7 @@ from inspector.gui.workspace import Workspace
 _WHY_NOT = {
     "case": "Open a case first.",
     "samples": "The case has no samples yet: analyse first.",
+    "tags": "The case is open for reading only, or has no samples yet.",
     "job": "Nothing is running.",
     "early": "No search is running that could end with what it has.",
     "undo": "There is nothing to undo.",
@@ -138,6 +139,7 @@ class Commands(QObject):
             "": True,
             "case": space.case is not None,
             "samples": space.table is not None,
+            "tags": space.table is not None and tags is not None,
             "job": space.running is not None,
             "early": space.ends_early,
             "undo": bool(space.unsaved) or (tags is not None and tags.next_undo() is not None),
@@ -151,4 +153,4 @@ class Commands(QObject):
     def _all_needs(self) -> Iterator[tuple[QAction, str]]:
         yield from self._needs
         for action in self._tag_actions:
-            yield action, "samples"
+            yield action, "tags"

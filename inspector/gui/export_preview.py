@@ -85,19 +85,19 @@ def _classes(document: Mapping[str, Any]) -> list[ArrayColumn]:
         ArrayColumn("after", after, count, colours=alarmed),
         ArrayColumn("% left out", gone, number(".1f")),
         ArrayColumn(
-            "% of set",
+            "% before",
             100 * np.array([row["share_before"] for row in rows], float),
             number(".1f"),
             tip="Share of the dataset before",
         ),
         ArrayColumn(
-            "then",
+            "% after",
             100 * np.array([row["share_after"] for row in rows], float),
             number(".1f"),
             tip="Share of the dataset after",
         ),
         ArrayColumn(
-            "good, est.",
+            "good, about",
             np.array([np.nan if value is None else value for value in estimates], float),
             number(".1f"),
             tip="Estimated number of good samples among those left out; needs an audit",

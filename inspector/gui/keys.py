@@ -29,7 +29,8 @@ class Command:
     keys : tuple of str
         Portable key sequences, the first is shown.
     needs : str
-        What must be there: "", "case", "samples", "job", a job that can end "early", or an act to
+        What must be there: "", "case", "samples", "tags" (samples in a case that can be written
+        to), "job", a job that can end "early", or an act to
         "undo" or "redo"; otherwise the command is greyed out and says so.
     starts_group : bool
         A line is drawn above it in the menu.
@@ -69,9 +70,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("next-class", "Next class", "Select", ("N",), "samples"),
     Command("previous-class", "Previous class", "Select", ("P",), "samples"),
     Command("find-similar", "Find similar", "Select", ("S",), "samples"),
-    Command("clear-tags", "Clear tags", "Tag", ("0",), "samples"),
-    Command("note", "Add a note", "Tag", ("M",), "samples"),
-    Command("propose", "Propose “suspect” for later", "Tag", (), "samples"),
+    Command("clear-tags", "Clear tags", "Tag", ("0",), "tags"),
+    Command("note", "Add a note", "Tag", ("M",), "tags"),
+    Command("propose", "Propose “suspect” for later", "Tag", (), "tags"),
     Command("tag-kinds", "Kinds of tags…", "Tag", (), "case"),
     Command("detectors", "Detectors and their values…", "Detectors", (), "samples"),
     Command("audit", "Audit a class…", "Detectors", (), "samples"),

@@ -56,6 +56,7 @@ class SamplePanel(WhenShown):
         self.facts = FactsTable(self)
         self.tag_buttons: dict[str, QPushButton] = {}
         self._kinds: list[TagKind] = []
+        self._clear = QPushButton()
         self.note = QLineEdit(self)
         self._goes_to = QLabel(self)
         self._stack = EmptyOr(self, self._build())
@@ -216,7 +217,14 @@ class SamplePanel(WhenShown):
         self._say_target()
 
     def _say_target(self, _: object = None) -> None:
-        count = self._workspace.selection.count
+        case, count = self._workspace.case, self._workspace.selection.count
+        writable = case is not None and not case.read_only
+        self.note.setEnabled(writable)
+        for button in (*self.tag_buttons.values(), self._clear):
+            button.setEnabled(writable)
+        if not writable:
+            self._goes_to.setText("No tags: the case is open for reading only")
+            return
         here = "Tags go to this sample" if count <= 1 else f"Tags go to {count:,} selected samples"
         self._goes_to.setText(here)
 
@@ -311,7 +319,7 @@ class SamplePanel(WhenShown):
             button.clicked.connect(lambda _=False, name=kind.name: self._press(name))
             self.tag_buttons[kind.name] = button
             buttons.append(button)
-        clear = QPushButton("0 clear")
+        clear = self._clear = QPushButton("0 clear")
         clear.setToolTip("Take all tags off (key 0)")
         clear.clicked.connect(self._workspace.clear_tags)
         for at in range(0, len([*buttons, clear]), _TAGS_ABREAST):
@@ -324,6 +332,7 @@ class SamplePanel(WhenShown):
                 button.setStyleSheet("QPushButton { padding: 4px 3px; }")
                 row.addWidget(button, 1)
             self._buttons.addWidget(line)
+        self._say_target()
 
     def _on_table(self, names: object) -> None:
         if isinstance(names, set) and any(

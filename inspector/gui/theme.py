@@ -214,7 +214,8 @@ QHeaderView {{ background: {BACKGROUND}; }}
 QHeaderView::section {{ background: {BACKGROUND}; color: {MUTED}; border: none;
     border-right: 1px solid {LINE}; border-bottom: 1px solid {LINE}; padding: 4px 7px; }}
 QHeaderView::up-arrow, QHeaderView::down-arrow {{
-    subcontrol-origin: border; subcontrol-position: top center; width: 8px; height: 7px; }}
+    subcontrol-origin: border; subcontrol-position: top center; top: 1px;
+    width: 7px; height: 6px; }}
 QHeaderView::up-arrow {{ image: url("{_UP}"); }}
 QHeaderView::down-arrow {{ image: url("{_DOWN}"); }}
 QTreeView, QTableView, QListView, QAbstractScrollArea {{ border: none; }}

@@ -148,6 +148,11 @@ def test_a_read_only_case_says_so_and_refuses_to_write(
     assert bare.opening.open(folder)
     assert bare.notices.read_only.isVisible()
     assert "Read only" in bare.notices.read_only.text
+    tag, clear = bare.commands.by_id["propose"], bare.commands.by_id["clear-tags"]
+    assert not tag.isEnabled()
+    assert "reading only" in clear.toolTip()
+    panel = bare.panels["sample"]
+    assert not any(button.isEnabled() for button in panel.tag_buttons.values())
     before = (folder / "case.db").read_bytes()
     bare.workspace.select([1])
     assert not bare.workspace.tag_selection("poison")
