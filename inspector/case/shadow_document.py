@@ -158,8 +158,8 @@ def network_sentence(shadows: Mapping[str, Any]) -> str:
     elif verdict == "low":
         more = " No trigger that works goes with it, so the verdict stops at low."
     return (
-        f"Whole network: verdict {verdict}, p-value {whole:.2g}: of clean networks that were trained "
-        f"like these, about {whole:.0%} deviate as much.{more}"
+        f"Whole network: verdict {verdict}, p-value {whole:.2g} (of clean networks that were trained "
+        f"like these about {whole:.0%} deviate as much).{more}"
     )
 
 

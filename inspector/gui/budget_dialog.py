@@ -57,6 +57,7 @@ class BudgetDialog(QDialog):
         self.bar = QProgressBar(self)
         self.measure = QPushButton("What would it take?", self)
         self.go = QPushButton(self.GO, self)
+        self.keep = QPushButton("Stop and keep", self)
         self.cancel = QPushButton("Cancel", self)
         self.close_ = QPushButton("Close", self)
         self.wrapped(self.intro, self.said)
@@ -67,11 +68,15 @@ class BudgetDialog(QDialog):
         self.acts = QHBoxLayout()
         self.acts.addWidget(self.bar, 1)
         self.acts.addStretch(0)
-        for button in (self.cancel, self.measure, self.go, self.close_):
+        for button in (self.keep, self.cancel, self.measure, self.go, self.close_):
             button.setAutoDefault(False)
             self.acts.addWidget(button)
         self.measure.clicked.connect(self._on_measure)
         self.go.clicked.connect(self._on_go)
+        self.keep.setToolTip(
+            "End now, with what there is so far; the same search goes on from there"
+        )
+        self.keep.clicked.connect(lambda _=False: workspace.finish_job())
         self.cancel.clicked.connect(workspace.cancel_job)
         self.close_.clicked.connect(self.close)
         workspace.job_event.connect(self._on_event)
@@ -145,6 +150,8 @@ class BudgetDialog(QDialog):
         self.measure.setEnabled(not missing)
         self.measure.setToolTip(missing)
         self.go.setVisible(self.phase == ASKED)
+        self.keep.setVisible(self.phase == RUNNING and self._workspace.ends_early)
+        self.keep.setEnabled(True)
         self.cancel.setVisible(not planning)
         self.bar.setVisible(self.phase in (MEASURING, RUNNING))
         for widget in self.fields():
@@ -182,8 +189,8 @@ class BudgetDialog(QDialog):
             self.to(MEASURING, self.MEASURES)
 
     def _on_go(self) -> None:
-        self.to(RUNNING, self.RUNS)
         self._workspace.answer_budget(True)
+        self.to(RUNNING, self.RUNS)
 
     def _on_event(self, event: dict[str, Any]) -> None:
         kind, mine = event.get("event"), event.get("job") == self.JOB
@@ -191,6 +198,9 @@ class BudgetDialog(QDialog):
             said = plain(self.budget_sentence(event["budget"]), 800)
             self.to(ASKED, f"{said} {self.GO}?")
             self.show()
+        elif kind == "finishing" and self.phase == RUNNING:
+            self.keep.setEnabled(False)
+            self.said.setText("Stopping, keeping what there is …")
         elif kind == "progress" and self.phase in (MEASURING, RUNNING):
             self.progressed(event)
         elif kind in _ENDINGS and mine and self.phase != PLAN:

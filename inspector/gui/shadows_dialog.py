@@ -97,7 +97,8 @@ class ShadowsDialog(BudgetDialog):
         self._on_count()
 
     def sizeHint(self) -> QSize:
-        return QSize(640, 370 if self.found.text() else 260)
+        wanted = column.totalHeightForWidth(640) if (column := self.layout()) else 0
+        return QSize(640, max(wanted, 260))
 
     # ---- what a question says of itself ---------------------------------------------------------
 
@@ -160,7 +161,7 @@ class ShadowsDialog(BudgetDialog):
         """Say what the case knows of a comparison."""
         case = self._workspace.case
         lines = [] if case is None else comparison_lines(trigger_document(case))
-        self.found.setText("\n".join(lines))
+        self.found.setText("\n\n".join(lines))
         self.found.setVisible(bool(self.found.text()))
         self.resize(self.size().expandedTo(self.sizeHint()))
 

@@ -86,7 +86,7 @@ def test_a_p_value_of_the_whole_network_is_shown_where_there_is_one(case: Case) 
     assert "verdict" not in json.dumps(document["observed"])
     said = words(html_report(document))
     assert re.search(r"Whole network p-value 0\.021\W+medium", said)
-    assert "verdict medium, p-value 0.021: of clean networks that were trained like these" in said
+    assert "verdict medium, p-value 0.021 (of clean networks that were trained like these" in said
     assert document["assessed"]["shadows"]["verdict"] == "medium"
 
 
@@ -96,7 +96,7 @@ def test_a_network_that_does_not_stand_out_is_never_called_clean(case: Case) -> 
     networks = valid(trigger_document(case), "trigger")["shadows"]
     for said in (shadows_sentence(networks), words(html_report(valid(document_of(case))))):
         assert "verdict none, p-value 0.4" in said
-        assert "about 40% deviate as much. That does not show that it is clean." in said
+        assert "about 40% deviate as much). That does not show that it is clean." in said
 
 
 def test_it_says_how_many_of_the_networks_that_were_asked_for_it_has(case: Case) -> None:

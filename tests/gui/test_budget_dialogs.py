@@ -144,12 +144,15 @@ class Asks:
         self.running: str | None = None
         self.ends_early = False
         self.heard: list[tuple[str, bool]] = []
+        self.finished = threading.Event()
 
     def _begin(self, job: str, agree: Any) -> None:
         def work() -> None:
             self.heard.append((job, agree(SHADOWS)))
+            self.finished.wait(5)
             self.running, self.ends_early = None, False
 
+        self.finished.clear()
         self.running, self.ends_early = job, job == "trigger"
         threading.Thread(target=work).start()
 
@@ -163,7 +166,9 @@ class Asks:
         self._begin("drill", agree)
 
     def finish(self) -> bool:
-        raise AssertionError("a job that nobody agreed to has nothing to keep")
+        assert self.heard, "a job that nobody agreed to has nothing to keep"
+        self.finished.set()
+        return True
 
     def cancel(self) -> None:
         pass
@@ -206,10 +211,16 @@ def test_while_a_question_is_open_no_other_can_be_asked_by_any_way(
     qtbot.waitUntil(lambda: dialog.phase == "asked", timeout=5000)
     assert not panel.controls.start.isEnabled()
     qtbot.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
+    assert dialog.keep.isVisible()  # Now that it was agreed to there is something to keep.
     qtbot.waitUntil(lambda: asks.heard == [("trigger", True)], timeout=5000)
+    qtbot.mouseClick(dialog.keep, Qt.MouseButton.LeftButton)
+    assert dialog.said.text().startswith("Stopping")
+    assert not dialog.keep.isEnabled()
+    qtbot.waitUntil(lambda: asks.running is None, timeout=5000)
     space.job_event.emit({"event": "done", "job": "trigger"})
     assert panel.controls.start.isEnabled()
     assert drill.measure.isEnabled()
+    assert not dialog.keep.isVisible()
 
 
 @pytest.mark.parametrize("act", ["agree", "cancel", "close"])

@@ -89,7 +89,7 @@ def test_it_says_what_it_means_and_what_the_networks_are(
     assert panel.controls.state.text().startswith("Whole network: p-value 0.031.")
     compare(space, 19, p_value=0.05, verdict="medium", asked=19)
     said = panel.controls.state.text()
-    assert said.startswith("Whole network: verdict medium, p-value 0.05: of clean networks")
+    assert said.startswith("Whole network: verdict medium, p-value 0.05 (of clean networks")
     compare(space, 19, p_value=0.3, verdict="none", asked=40)
     said = panel.controls.state.text()
     assert "That does not show that it is clean." in said
