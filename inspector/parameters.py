@@ -155,6 +155,15 @@ def changed(info: DetectorInfo, values: Mapping[str, Value]) -> dict[str, Value]
     }
 
 
+def assignments(settings: Settings) -> str:
+    """Return settings in the words in which they are typed: "spectre.share=0.1, strip.overlays=2"."""
+    return ", ".join(
+        f"{detector}.{name}={said(value)}"
+        for detector, own in settings.items()
+        for name, value in own.items()
+    )
+
+
 def other_values(finding: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that a run had in place of defaults, by name.
 

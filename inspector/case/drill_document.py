@@ -10,6 +10,7 @@ from inspector.case.canonical import valid_unicode
 from inspector.case.document_parts import time_span
 from inspector.case.folder import Case
 from inspector.case.shapes import readable
+from inspector.parameters import assignments
 
 SCHEMA = "inspector/drill/1"
 
@@ -56,6 +57,8 @@ def _drill(
             f"Classes that stood out in the scan were left out, so that what may be in them does "
             f"not hide what was planted: {said}."
         )
+    if told := assignments(one.get("detector_parameters") or {}):
+        caveats.append(f"The detectors ran as in the case's scan, with {told}.")
     return {
         "key": key,
         "attack": one["attack"],

@@ -8,6 +8,7 @@ from typing import Any
 from inspector.case.canonical import valid_unicode
 from inspector.case.folder import Case
 from inspector.case.shapes import readable
+from inspector.parameters import assignments
 
 SCHEMA = "inspector/limits/1"
 
@@ -66,6 +67,7 @@ def _row(case: Case, index: int, canary: str, kept: Mapping[str, Any]) -> dict[s
         "directions": kept["width"],
         "by_share": kept["by_share"],
         "cells": cells,
+        "parameters": dict(kept.get("parameters") or {}),
     }
 
 
@@ -78,12 +80,14 @@ def limits_sentence(row: Mapping[str, Any]) -> str:
     ]
     unseen = [f"{one['share']:.1%}" for one in row["by_share"] if one["d80"] is None]
     canary = row["canary"]
+    told = assignments(row["parameters"])
+    pipeline = f"this pipeline (with {told})" if told else "this pipeline"
     of = "" if canary == "features" else f" ({CANARY_WORDS[canary]})"
     text = (
-        f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds 4 of 5 "
+        f"With {row['verified']:,} verified of {row['members']:,}, {pipeline} finds 4 of 5 "
         f"planted groups{of} {', '.join(seen)}"
         if seen
-        else f"With {row['verified']:,} verified of {row['members']:,}, this pipeline finds too few "
+        else f"With {row['verified']:,} verified of {row['members']:,}, {pipeline} finds too few "
         f"planted groups{of} at any share and distance tried"
     )
     if unseen and seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,8 @@ class Limits:
         What stood for poison, see `canaries.planter`.
     detectors : tuple of str
         Ids of those that looked.
+    parameters : mapping of str to mapping
+        What some of these were told in place of their defaults.
     """
 
     label: int
@@ -104,6 +106,7 @@ class Limits:
     width: int
     canary: Canary = "features"
     detectors: tuple[str, ...] = ()
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def power_map(
@@ -118,6 +121,7 @@ def power_map(
     shares: Sequence[float] = SHARES,
     distances: Sequence[float] = DISTANCES,
     seed: int = 0,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
     control: Control | None = None,
 ) -> Limits:
     """Plant groups of many sizes and distances in one class and see which are found.
@@ -144,6 +148,8 @@ def power_map(
     shares, distances : sequence of float
         Ascending.
     seed : int
+    parameters : mapping of str to mapping, optional
+        Values by detector id, as the scan had them.
     control : Control, optional
 
     Raises
@@ -163,6 +169,7 @@ def power_map(
     entries = [entry for entry in discover([], False) if entry.id in _COLUMNS]
     if "logits" not in plant(np.arange(1), 1.0, np.random.default_rng(0)):
         entries = [entry for entry in entries if entry.info and "logits" not in entry.info.needs]
+    told = {entry.id: own for entry in entries if (own := (parameters or {}).get(entry.id))}
     cells: list[Cell] = []
     total = len(shares) * len(distances) * runs
     for at, share in enumerate(shares):
@@ -173,7 +180,7 @@ def power_map(
             for run in range(runs):
                 control.check()
                 control.progress(STAGE, done + run, total, f"{share:.1%} at distance {distance:g}")
-                hit, part = _run(grounds, plant, size, distance, known, entries, random)
+                hit, part = _run(grounds, plant, size, distance, known, entries, told, random)
                 hits += hit
                 found += part / runs
             interval = clopper_pearson(hits, runs)
@@ -191,6 +198,7 @@ def power_map(
         width,
         canary,
         tuple(entry.id for entry in entries),
+        told,
     )
 
 
@@ -220,6 +228,7 @@ def _run(
     distance: float,
     known: int,
     entries: Sequence[Any],
+    told: Mapping[str, Mapping[str, Any]],
     random: np.random.Generator,
 ) -> tuple[bool, float]:
     """Plant one group; return whether the class became significant, and the share selected."""
@@ -236,6 +245,7 @@ def _run(
         np.ones(len(labels), np.bool_),
         [str(k) for k in range(names)],
         entries=entries,
+        parameters=told,
         verified=codes,
         seed=int(random.integers(1 << 30)),
     )

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBox
 
 from inspector.engine.client import ScanOptions
 from inspector.gui.plain import plain
-from inspector.parameters import Settings, said
+from inspector.parameters import Settings, assignments
 
 _DETECTOR = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -79,12 +79,8 @@ class DetectorsField(QWidget):
 
     def _set(self, parameters: Settings) -> None:
         self.parameters = parameters
-        told = [
-            f"{name}: {', '.join(f'{one} = {said(value)}' for one, value in own.items())}"
-            for name, own in parameters.items()
-            if own
-        ]
-        self.values.setText(plain("; ".join(told), 400))
+        told = assignments(parameters)
+        self.values.setText(plain(told, 400))
         self.values.setVisible(bool(told))
         self.defaults.setVisible(bool(told))
         self.changed.emit()

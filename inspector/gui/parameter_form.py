@@ -87,11 +87,13 @@ class ParameterForm(QWidget):
             label.setBuddy(field)
             help_.setWordWrap(True)
             help_.setForegroundRole(help_.foregroundRole().PlaceholderText)
+            help_.setAlignment(Qt.AlignmentFlag.AlignTop)
             grid.addWidget(label, 2 * at, 0)
             grid.addWidget(field, 2 * at, 1)
             grid.addWidget(state, 2 * at, 2)
-            grid.addWidget(help_, 2 * at + 1, 1, 1, 2, Qt.AlignmentFlag.AlignTop)
-            grid.setRowMinimumHeight(2 * at + 1, help_.sizeHint().height() + 10)
+            grid.addWidget(help_, 2 * at + 1, 1, 1, 2)
+            # Not its size hint: that of a line that wraps asks for room for a narrow column.
+            grid.setRowMinimumHeight(2 * at + 1, help_.fontMetrics().height() + 12)
             self.fields[one.name], self._states[one.name] = field, state
             _put(field, values.get(one.name, one.default))
             _follow(field, self._on_changed)

@@ -26,7 +26,7 @@ from inspector.case import (
 )
 from inspector.case.cleaning_document import cleaning_document
 from inspector.case.drill_document import drill_document
-from inspector.case.limits_document import limits_document
+from inspector.case.limits_document import limits_document, limits_sentence
 from inspector.case.repetition import compare
 from inspector.errors import BadInput
 
@@ -430,6 +430,29 @@ def test_triggers_without_pictures_cannot_be_put_on_anything(case: Case) -> None
         find_trigger(case)
 
 
+def test_limits_and_drills_say_what_detectors_were_told(case: Case) -> None:
+    told = {"spectre": {"share": 0.2}}
+    measured = {
+        "members": 9, "verified": 4, "smallest_group": 2, "width": 3, "by_share": [], "cells": []
+    }  # fmt: skip
+    case.keep("limits", "0", {**measured, "parameters": told})
+    (row,) = validate(limits_document(case), "limits")["classes"]
+    assert "this pipeline (with spectre.share=0.2) finds too few" in limits_sentence(row)
+    case.keep("limits", "0", measured)
+    (row,) = limits_document(case)["classes"]
+    assert "this pipeline finds too few" in limits_sentence(row)
+    drill = {
+        "settings": {"target": 0}, "attack": "patch", "clean_label": False, "left_out": [],
+        "parameters": {}, "budget": {}, "success": 1.0, "accuracy": 0.9, "accuracy_before": 0.9,
+        "auroc": 0.9, "tpr_at_1": 0.5, "target_rank": 1, "verdict": "medium", "found": True,
+        "planted": 3, "covers": 0.1, "trials": 9, "held_out": 9, "seconds": 1.0,
+        "detector_parameters": told,
+    }  # fmt: skip
+    case.keep("drill", "k", drill)
+    (one,) = drill_document(case)["drills"]
+    assert one["caveats"][-1] == "The detectors ran as in the case's scan, with spectre.share=0.2."
+
+
 @pytest.mark.parametrize("rows", [5, "x", [7], [{"path": 1}], [{"sha256": [], "path": None}]])
 def test_checkpoints_of_another_shape_do_not_keep_a_received_case_from_being_told(
     case: Case, rows: object
@@ -440,7 +463,17 @@ def test_checkpoints_of_another_shape_do_not_keep_a_received_case_from_being_tol
 
 
 @pytest.mark.parametrize(
-    "odd", [None, 7, "text", [], {}, {"settings": {"target": 0}}, {"cells": [{}], "by_share": 3}]
+    "odd",
+    [
+        None,
+        7,
+        "text",
+        [],
+        {},
+        {"settings": {"target": 0}},
+        {"parameters": 5},
+        {"cells": [{}], "by_share": 3},
+    ],
 )
 def test_records_of_another_shape_are_left_out_of_what_a_received_case_tells(
     case: Case, odd: Any

@@ -54,7 +54,9 @@ def test_the_same_seed_measures_the_same():
     settings = {"verified": 60, "runs": 2, "shares": (0.05,), "distances": (6.0,)}
     assert power_map(*args, **settings) == power_map(*args, **settings)
     before = rows["activations"].copy()
-    power_map(*args, **settings)
+    told = {"spectral-whitened": {"directions": 1}}
+    other = power_map(*args, **settings, parameters={**told, "strip": {"overlays": 2}})
+    assert other.parameters == told
     assert np.array_equal(rows["activations"], before)
 
 

@@ -218,7 +218,12 @@ def measure(
         case.keep(
             KIND,
             key,
-            {**result, "settings": asdict(plan), "left_out": left_out(case, plan.target)},
+            {
+                **result,
+                "settings": asdict(plan),
+                "left_out": left_out(case, plan.target),
+                "detector_parameters": {k: dict(v) for k, v in options.parameters.items()},
+            },
             settings=asdict(plan),
             **said,
         )

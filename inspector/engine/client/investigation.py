@@ -22,7 +22,7 @@ from inspector.engine.client.pace import Pace
 from inspector.engine.client.placement import device_of
 from inspector.engine.client.retold import retold
 from inspector.engine.client.shadows import Agree
-from inspector.engine.client.steps import RunJob, register
+from inspector.engine.client.steps import RunJob
 from inspector.engine.client.taking_in import check_same_investigation
 from inspector.engine.client.tracing import check_incident, trace_answer
 from inspector.errors import Cancelled, InspectorError
@@ -116,20 +116,11 @@ class Investigation:
             Without signals there is nothing to place.
         """
         asked = placing.request(self.case, neighbours)
-        if placing.is_placed(self.case, asked):
-            self._emit({"event": "array", "name": "map:umap"})
-            return
-        engine = self._engines.warm_map()
         try:
-            result = engine.wait(engine.submit("umap", **asked.arguments))
-            environment = engine.wait(engine.submit("environment"))
+            placing.place(self.case, self._engines, asked, self._emit)
         except InspectorError as error:
             self._journal_end("map", error)
             raise
-        finally:
-            self._engines.end_map()
-        register(self.case, result["arrays"], self._emit)
-        placing.keep(self.case, asked, result, environment)
 
     def start_map(self) -> None:
         """Place the samples in the background, beside whatever else runs."""
@@ -244,7 +235,7 @@ class Investigation:
         options = planting(self.case, label)
         with self._working("limits"):
             self._open_engine(options)
-            return measure(self.case, self._run, label, verified, runs, options.seed, canary)
+            return measure(self.case, self._run, options, label, verified, runs, canary)
 
     def start_limits(self, label: int, **settings: Any) -> None:
         """Measure the limits of one class in the background."""

@@ -34,10 +34,10 @@ def planting(case: Case, label: int) -> ScanOptions:
 def measure(
     case: Case,
     run: RunJob,
+    options: ScanOptions,
     label: int,
     verified: int,
     runs: int,
-    seed: int,
     canary: str = "features",
 ) -> dict[str, Any]:
     """Run the job, keep its power map under "limits" and return it.
@@ -46,13 +46,14 @@ def measure(
     ----------
     case : Case
     run : RunJob
+    options : ScanOptions
+        From `planting`: the seed, and what the scan's detectors were told.
     label : int
         Index of the class.
     verified : int
         Size of the audit that is assumed.
     runs : int
         Planted groups for each share and distance.
-    seed : int
     canary : str
         What stands for poison: "features", "others" or "gradients".
     """
@@ -65,7 +66,8 @@ def measure(
         verified=verified,
         runs=runs,
         canary=canary,
-        seed=seed,
+        seed=options.seed,
+        parameters={name: dict(values) for name, values in options.parameters.items()},
     )
     said = {"verified": result["verified"], "smallest_group": result["smallest_group"]}
     if canary == "features":

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.case import Case
+from inspector.engine.client.engines import Engines
 from inspector.engine.client.runs import keep_environment, keep_run
-from inspector.engine.client.steps import key_of
+from inspector.engine.client.steps import Emit, key_of, register
 from inspector.errors import BadInput
 
 
@@ -52,6 +53,27 @@ def is_placed(case: Case, asked: Request) -> bool:
     """Tell whether the case has this very map."""
     done = case.get("map", {})
     return done.get("key") == asked.key and case.has_array("map:umap")
+
+
+def place(case: Case, engines: Engines, asked: Request, emit: Emit) -> None:
+    """Have the map's engine place the samples, unless they are, and keep where they lie.
+
+    Raises
+    ------
+    InspectorError
+        A cancel, or an engine that died.
+    """
+    if is_placed(case, asked):
+        emit({"event": "array", "name": "map:umap"})
+        return
+    engine = engines.warm_map()
+    try:
+        result = engine.wait(engine.submit("umap", **asked.arguments))
+        environment = engine.wait(engine.submit("environment"))
+    finally:
+        engines.end_map()
+    register(case, result["arrays"], emit)
+    keep(case, asked, result, environment)
 
 
 def keep(

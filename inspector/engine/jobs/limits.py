@@ -25,6 +25,7 @@ def run(
     runs: int = 10,
     canary: Canary = "features",
     seed: int = 0,
+    parameters: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of `Limits`; ``arrays`` maps names of signals to files."""
     from inspector.detectors.limits import power_map
@@ -44,6 +45,7 @@ def run(
         runs=runs,
         canary=canary,
         seed=seed,
+        parameters=parameters,
         control=control,
     )
     return asdict(limits)
