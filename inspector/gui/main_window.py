@@ -60,6 +60,9 @@ DOCKS: tuple[tuple[str, str, str, str], ...] = (
 """Key, title, module and class of every dock; imported when the panels are first needed."""
 
 
+NO_SAMPLE = "No sample is chosen: click a picture or a point on the map, or press J."
+
+
 class MainWindow(QMainWindow):
     """Start page first; panels are built once the window is on screen."""
 
@@ -228,9 +231,9 @@ class MainWindow(QMainWindow):
             "previous": lambda: space.move(-1),
             "next-class": lambda: self.panels["gallery"].step_class(1),
             "previous-class": lambda: self.panels["gallery"].step_class(-1),
-            "find-similar": lambda: space.similar_requested.emit(space.current),
+            "find-similar": lambda: self._of_sample(space.similar_requested.emit),
             "clear-tags": space.clear_tags,
-            "note": lambda: space.note_requested.emit(space.current),
+            "note": lambda: self._of_sample(space.note_requested.emit),
             "propose": space.propose_selection,
             "tag-kinds": self.dialogs.tag_kinds,
             "detectors": self.dialogs.detectors,
@@ -245,10 +248,10 @@ class MainWindow(QMainWindow):
             "cancel": space.cancel_job,
             "fit": lambda: self.panels["map"].fit(),
             "fit-all": lambda: self.panels["map"].fit_all(),
-            "enlarge": self._enlarge,
-            "pin": lambda: space.pin_requested.emit(space.current),
-            "trigger-overlay": lambda: space.trigger_requested.emit(space.current),
-            "saliency": lambda: space.saliency_requested.emit(space.current),
+            "enlarge": lambda: self._of_sample(self._enlarge),
+            "pin": lambda: self._of_sample(space.pin_requested.emit),
+            "trigger-overlay": lambda: self._of_sample(space.trigger_requested.emit),
+            "saliency": lambda: self._of_sample(space.saliency_requested.emit),
             "focus-mode": self._toggle_focus_mode,
             "workspace-triage": lambda: self.arrange("triage"),
             "workspace-trigger": lambda: self.arrange("trigger"),
@@ -300,7 +303,14 @@ class MainWindow(QMainWindow):
         elif self.workspace.filter_text:
             self.workspace.set_filter("")
 
-    def _enlarge(self) -> None:
+    def _of_sample(self, act: Callable[[int], object]) -> None:
+        """Do something with the current sample, or say that there is none: no key is dead."""
+        if self.workspace.current >= 0:
+            act(self.workspace.current)
+        else:
+            self.workspace.message.emit("info", NO_SAMPLE)
+
+    def _enlarge(self, _: int) -> None:
         from inspector.gui.quick_look import QuickLook
 
         if self._quick_look is None:

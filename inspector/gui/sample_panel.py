@@ -265,8 +265,16 @@ class SamplePanel(WhenShown):
             self.note.setFocus(Qt.FocusReason.ShortcutFocusReason)
             self.note.selectAll()
 
-    def _toggle_trigger(self, _: int) -> None:
-        self._picture.toggle_overlay("trigger")
+    def _toggle_trigger(self, row: int) -> None:
+        """Show or hide the trigger over the picture, or say why there is none to show."""
+        if self._trigger_for(row) is not None:
+            self._picture.toggle_overlay("trigger")
+            return
+        self._workspace.message.emit(
+            "info",
+            "No trigger was reconstructed for the class of this sample: search for one in the "
+            "Trigger lab (Detectors ▸ Search for triggers…).",
+        )
 
     def _toggle_saliency(self, row: int) -> None:
         """Show or hide where the score comes from, or say why nothing is there to show."""
@@ -279,8 +287,9 @@ class SamplePanel(WhenShown):
             f"No saliency is kept for this sample, but for {kept:,} of the most suspicious and some "
             "others."
             if kept
-            else "No saliency is kept in this case: analyse it again with the detector "
-            "+cognitive-distillation, which finds the pixels that keep an answer.",
+            else "No saliency is kept in this case. Analyse again (Ctrl+R) with "
+            "+cognitive-distillation under Options ▸ Detectors: it finds the pixels that keep an "
+            "answer.",
         )
 
     def _pin(self, row: int) -> None:

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from inspector import places
 from inspector.gui import layouts
 from inspector.gui.keys import COMMANDS, MENUS
-from inspector.gui.main_window import MainWindow
+from inspector.gui.main_window import NO_SAMPLE, MainWindow
 from inspector.gui.opening import Opening
 from inspector.gui.palette import Palette, rate
 from inspector.gui.recent import recent_cases, remember_case
@@ -256,6 +256,15 @@ def test_errors_stay_in_sight_and_hints_do_not_push_them_away(
     assert window.messages.isVisible()
     assert "disk is full" in window.messages.text
     assert window.messages._text.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_no_key_is_dead_without_a_sample(qtbot: QtBot, window: MainWindow) -> None:
+    window.workspace.set_current(-1)
+    for key in "SMCTH ":
+        window.messages.hide()
+        qtbot.keyClick(window, key)
+        assert window.messages.text == NO_SAMPLE, key
+        assert window.messages.isVisible(), key
 
 
 def test_an_error_does_not_outlive_the_attempt_that_it_is_about(

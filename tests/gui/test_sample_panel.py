@@ -95,6 +95,11 @@ def test_trigger_of_the_class_is_laid_over_the_picture(
     assert panel._stamped.image is not None
     space.trigger_requested.emit(row)  # The key T.
     assert not panel._picture.has_overlay("trigger")
+    said: list[str] = []
+    space.message.connect(lambda _, text: said.append(text))
+    panel._triggers = {}
+    space.trigger_requested.emit(row)
+    assert "Search for triggers…" in said[-1]
 
 
 def test_key_h_shows_and_hides_where_the_score_comes_from(
