@@ -43,6 +43,10 @@ class LimitsDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.button.clicked.connect(self._raise)
         self.value.returnPressed.connect(self._raise)
+        # Enter would also press one of the buttons.
+        for button in buttons.buttons():
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(False)
         self.name.currentTextChanged.connect(self._show)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)

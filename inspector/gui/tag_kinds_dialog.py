@@ -52,6 +52,10 @@ class TagKindsDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.add.clicked.connect(self._add)
         self.name.returnPressed.connect(self._add)
+        # Enter would also press the dialog's own button and add a second kind, of no name.
+        for button in (self.add, *buttons.buttons()):
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(False)
         column = QVBoxLayout(self)
         column.addLayout(self._grid)
         row = QGridLayout()

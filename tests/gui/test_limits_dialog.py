@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from inspector.case import Case
@@ -27,7 +28,9 @@ def test_a_limit_is_raised_once_and_said(qtbot: QtBot, tmp_path: Path) -> None:
     assert raised_limits(space.case) == {}
     with qtbot.waitSignal(space.message):
         dialog.value.setText("100MiB")
-        dialog.button.click()
+        dialog.show()
+        qtbot.keyClick(dialog.value, Qt.Key.Key_Return)
+    assert dialog.isVisible()
     assert raised_limits(space.case) == {"image-bytes": 100 << 20}
     assert dialog.now.text() == "100 MiB (raised from 64 MiB); at most 4 GiB"
     assert "Analyse again" in dialog.said.text()

@@ -261,8 +261,11 @@ def test_notes_on_the_case_and_its_samples_are_in_the_tree(window: MainWindow) -
 def test_own_kinds_of_tags_get_buttons_keys_and_colours(qtbot: QtBot, window: MainWindow) -> None:
     dialog = TagKindsDialog(window.workspace, window)
     qtbot.addWidget(dialog)
+    dialog.show()
     dialog.name.setText("sticker")
-    qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(dialog.name, Qt.Key.Key_Return)
+    assert dialog.isVisible()
+    assert dialog.problem.text() == ""  # Enter adds it once, not a second one of no name.
     dialog.change("sticker", key="8", colour="#123456")
     assert dialog.problem.text() == ""
     assert dialog.keys["sticker"].currentText() == "8"
