@@ -140,7 +140,7 @@ def test_the_budget_comes_first_then_the_progress(
     assert dialog.count.text() == "0 of 3"
     ready.job_event.emit({**told, "stage": "Training", "done": 5, "total": 10, "seconds_left": 4.0})
     assert dialog.bar.value() == 500
-    assert dialog.said.text() == "Training … 4 s left for this step"
+    assert dialog.said.text() == "Training: patch … 4 s left for this step"
     ready.job_event.emit({**told, "done": 1})
     assert dialog.count.text().startswith("1 of 3, about ")
     ready.job_event.emit({"event": "cancelled", "job": "drill"})
