@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from inspector.case import Case
-from inspector.case.checkpoints import checkpoint_rows
+from inspector.case import Case, trigger_document
 from inspector.case.document_parts import findings_in_order
 from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
 from inspector.gui.case_checks import fill_checks
+from inspector.gui.case_evidence import COPY as _COPY
+from inspector.gui.case_evidence import fill_evidence
 from inspector.gui.chip import chip
 from inspector.gui.classes_panel import mode_of
-from inspector.gui.contents_facts import facts_of
 from inspector.gui.empty_page import EmptyOr
 from inspector.gui.judgements import ACT as _ACT
 from inspector.gui.judgements import JUDGED, fill_notes, fill_proposals, offer_judgement
@@ -42,7 +41,6 @@ from inspector.parameters import settings_said, settings_told
 ORIGIN = "case"
 GROUPS = ("Evidence", "Findings", "Checks", "Proposals", "Tags", "Notes", "Classes", "Saved views")
 VIEWS = "views"
-_COPY = Qt.ItemDataRole.UserRole + 1
 _FINDING = Qt.ItemDataRole.UserRole + 3
 Act = Callable[[Qt.KeyboardModifier], None]
 
@@ -122,66 +120,8 @@ class CasePanel(QWidget):
         if case is None:
             return
         group = self._emptied("Evidence")
-        read = {row["sha256"]: row["contents"] for row in checkpoint_rows(case)}
-        for item in case.evidence():
-            text = plain(Path(item.path).name or item.path, 120)
-            line = self._add(group, text, item.sha256[:8])
-            look = self._workspace.evidence.of(item)
-            state = "unchanged" if look is None else look.state
-            tip = [f"{item.role}: {item.path}", f"SHA-256 {item.sha256}", f"{item.size:,} bytes"]
-            if item.role == "model":
-                tip += recognised(case.get("model", None) or {}).split("\n")
-            if look is not None and look.why:
-                tip.append(f"{state.capitalize()}: {look.why}")
-            for column in (0, 1):
-                line.setToolTip(column, tooltip(*tip))
-            line.setData(0, _COPY, item.sha256)
-            if state != "unchanged":
-                line.setText(1, "changed!" if state == "changed" else state)
-                line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
-            if item.role == "model":
-                self._fill_contents(line, (case.get("model") or {}).get("contents") or {})
-            elif item.role == "checkpoint":
-                self._fill_contents(line, read.get(item.sha256, {}))
-        self._fill_signature(case, group)
-        self._fill_refused(case, group)
+        fill_evidence(group, self._workspace, case)
         self._fill_note(group, "none recorded yet")
-
-    def _fill_refused(self, case: Case, group: QTreeWidgetItem) -> None:
-        """List model files that were looked into and refused: they are evidence, too."""
-        for digest, refused in case.kept("model refused").items():
-            line = self._add(group, plain(refused["name"], 120), "refused")
-            line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
-            tip = [str(refused["reason"]), str(refused["path"]), f"SHA-256 {digest}"]
-            for column in (0, 1):
-                line.setToolTip(column, tooltip(*tip))
-            line.setData(0, _COPY, digest)
-            self._fill_contents(line, refused.get("contents") or {})
-
-    def _fill_contents(self, above: QTreeWidgetItem, contents: dict[str, Any]) -> None:
-        """List below a model file what it contains; open when there is more than weights to see."""
-        for fact in facts_of(contents) if contents else ():
-            line = self._add(above, fact.text, fact.value)
-            for column in (0, 1):
-                line.setToolTip(column, tooltip(*fact.tip.split("\n")))
-            if fact.verdict != "none":
-                line.setForeground(0, QBrush(QColor(theme.VERDICT_COLOURS[fact.verdict])))
-            else:
-                line.setForeground(1, self.palette().placeholderText())
-        above.setExpanded(bool(contents.get("remarkable")))
-
-    def _fill_signature(self, case: Case, group: QTreeWidgetItem) -> None:
-        """Say whether a detached signature speaks of this model; its signer is never checked."""
-        signature = case.get("signature")
-        if not isinstance(signature, dict):
-            return
-        said = str(signature.get("comparison", ""))
-        words = {"match": "digests match", "differ": "digests differ!"}.get(said, said)
-        line = self._add(group, plain(signature.get("file", "signature"), 80), plain(words, 30))
-        for column in (0, 1):
-            line.setToolTip(column, tooltip(str(signature.get("sentence", ""))))
-        if said == "differ":
-            line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["high"])))
 
     def _fill_findings(self, case: Case) -> None:
         group = self._emptied("Findings")
@@ -202,12 +142,17 @@ class CasePanel(QWidget):
                 below.setForeground(0, self.palette().placeholderText())
                 below.setFirstColumnSpanned(True)
             line.setExpanded(True)
-        for trigger in triggers_of(case):
+        triggers = triggers_of(case)
+        judged = str(trigger_document(case)["verdict"]) if triggers else "none"
+        for trigger in triggers:
             if trigger.significant:
                 name = self._class_name(case, trigger.index)
                 said = f"{trigger.success:.0%}" if trigger.success == trigger.success else "found"
                 line = self._add(group, f"Trigger → {name}", said)
-                line.setForeground(1, QBrush(QColor(theme.VERDICT_COLOURS["medium"])))
+                line.setToolTip(1, tooltip(f"Verdict of the search: {judged}"))
+                line.setForeground(
+                    1, QBrush(QColor(theme.VERDICT_COLOURS.get(judged, theme.MUTED)))
+                )
                 line.setData(0, _ACT, self._selecting("label", trigger.index))
         self._fill_note(group, "no detector has run")
 
@@ -385,17 +330,3 @@ class CasePanel(QWidget):
             )
         menu.addAction("Copy line", lambda: QGuiApplication.clipboard().setText(line.text(0)))
         menu.popup(self.tree.viewport().mapToGlobal(at))
-
-
-def recognised(model: Mapping[str, Any]) -> str:
-    """Say what a suspect model was taken for, and how well its tensors agree with that."""
-    rows = model.get("candidates") or []
-    if not rows:
-        return ""
-    ranked = ", ".join(f"{plain(row['name'], 60)} {row['score']:.0%}" for row in rows)
-    said = f"\nTaken for {plain(str(model.get('architecture')), 160)}\nTensors agree: {ranked}"
-    tried = len(model.get("tried") or [])
-    accuracy = model.get("accuracy")
-    if accuracy is not None:
-        said += f"\nRight on {accuracy:.1%} of the labels, best of {tried} settings"
-    return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QStringListModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -21,7 +22,9 @@ from inspector.gui.workspace import Workspace
 
 _WORDS = ("and", "or", "not", "tagged")
 _BREAKS = " ()<>=!,"
-_HINT = "spectral > 0.97 and label == 'ship' and not tagged"
+_EXAMPLE = "label == 'ship' and not tagged"
+_TAIL = 0.97
+"""Share of the samples that the example of a filter leaves out by score."""
 
 
 class FilterBar(QWidget):
@@ -34,7 +37,6 @@ class FilterBar(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self.box = _ExpressionEdit(self)
-        self.box.setPlaceholderText(_HINT)
         self.box.setClearButtonEnabled(True)
         # Ctrl+F goes here. Were it next after whatever closes, tag keys would be typed into it.
         self.box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -126,7 +128,27 @@ class FilterBar(QWidget):
         if space.case is not None:
             words += [kind.name for kind in space.case.tags.kinds]
         self._words.setStringList(sorted(set(words), key=str.lower))
+        self.box.setPlaceholderText(f"for example {self.example()}")
         self._show_count()
+
+    def example(self) -> str:
+        """Return a filter that means something for this case: its scores and one of its classes."""
+        space = self._workspace
+        if space.table is None:
+            return _EXAMPLE
+        parts = []
+        order = space.ranked()
+        if space.has_ranking:
+            scores = np.asarray(space.table.columns[space.order_column], float)
+            scores = scores[np.isfinite(scores)]
+            if scores.size:
+                name = space.order_column.replace("-", "_")
+                parts.append(f"{name} > {np.quantile(scores, _TAIL):.3g}")
+        label = int(space.table.columns["label"][order[0]]) if order.size else -1
+        name = space.class_names[label] if 0 <= label < len(space.class_names) else ""
+        if name and name.isprintable() and name == plain(name, 40) and not set(name) & set("'\\"):
+            parts.append(f"label == '{name}'")
+        return " and ".join([*parts, "not tagged"])
 
     def _show_count(self) -> None:
         space = self._workspace

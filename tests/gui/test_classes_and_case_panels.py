@@ -15,7 +15,8 @@ from pytestqt.qtbot import QtBot
 from inspector.engine.client.refused import keep_refused
 from inspector.errors import RefusedFile
 from inspector.gui.array_table import ArrayTable, tooltip
-from inspector.gui.case_panel import CasePanel, recognised
+from inspector.gui.case_evidence import recognised
+from inspector.gui.case_panel import CasePanel
 from inspector.gui.classes_panel import NOT_ASSESSED, VERDICT_TIPS, ClassesPanel
 from inspector.gui.workspace import Workspace
 from inspector.intake.models import read_weights

@@ -90,3 +90,16 @@ def test_escape_gives_up_what_is_typed_and_then_the_filter(
     qtbot.keyClick(bar.box, Qt.Key.Key_Escape)
     assert bar.box.text() == "index < 10"
     assert workspace.filter_text == "index < 10"
+
+
+def test_the_example_in_the_empty_box_holds_for_samples_of_this_case(
+    bar: FilterBar, workspace: Workspace
+) -> None:
+    example = bar.box.placeholderText().removeprefix("for example ")
+    assert f"{workspace.order_column} > " in example
+    assert "label == '" in example
+    assert workspace.set_filter(example)
+    assert workspace.visible is not None
+    assert 0 < workspace.visible.sum() < 100
+    workspace.close_case()
+    assert "'ship'" in bar.box.placeholderText()
