@@ -117,8 +117,10 @@ def shadow_budget_sentence(budget: Mapping[str, Any]) -> str:
         else f"small residual networks, for the model's cannot be drawn anew: {budget['why']}"
     )
     left = f" ({budget['left_out']:,} are left out, for they look suspicious)"
+    kept = budget.get("kept", 0)
+    there = f" ({kept} {'is' if kept == 1 else 'are'} there from before)" if kept else ""
     return (
-        f"{budget['count']} shadow {plural(budget['count'], 'network')}, {like}, trained on "
+        f"{budget['count']} shadow {plural(budget['count'], 'network')}{there}, {like}, trained on "
         f"{budget['train']:,} samples each"
         f"{left if budget['left_out'] else ''} for {budget['epochs']} epochs and searched like the "
         f"model: about {time_span(budget['seconds'])} on top of the search."

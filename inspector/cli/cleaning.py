@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from inspector.case.cleaning_document import (
     cleaning_document,
     rate_text,
 )
+from inspector.cli.asking import asked_to_train
 from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
 from inspector.engine.client.cleaning import CleaningPlan
-from inspector.errors import BadInput
 
 _ROWS = {
     "before": "the case's model",
@@ -67,12 +66,7 @@ def verify_cleaning_command(
     plan = CleaningPlan(tags=tuple(dict.fromkeys(tags)), **asked)
 
     def agree(budget: dict[str, Any]) -> bool:
-        click.echo(budget_sentence(budget), err=True)
-        if yes:
-            return True
-        if not sys.stdin.isatty():
-            raise BadInput("Nobody can be asked whether to train.", "", "Add --yes.")
-        return click.confirm("Train?", err=True)
+        return asked_to_train(budget_sentence(budget), yes)
 
     with open_case(case_path) as case:
         with investigating(case) as investigation:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_document, trigger_id
 from inspector.case.shadow_document import shadow_budget_sentence
+from inspector.cli.asking import asked_to_train
 from inspector.cli.opening import open_case
 from inspector.cli.scan import investigating
 from inspector.cli.selectors import CASE
@@ -153,8 +152,9 @@ def trigger_command(
         with investigating(case) as investigation:
             # A search of the data alone takes what was reconstructed before.
             if not search or settings or wanted is not None or not _pictured(case):
-                agreed = partial(_agree, yes)
-                early = investigation.trigger(wanted, agreed, **settings)["ended_early"]
+                early = investigation.trigger(
+                    wanted, lambda it: asked_to_train(shadow_budget_sentence(it), yes), **settings
+                )["ended_early"]
             finding = investigation.search_carriers(name) if search and not early else None
             early = early or bool(finding and finding["stopped_early"])
         said = _judge(case, finding, tag, propose) if finding else ""
@@ -167,15 +167,6 @@ def trigger_command(
         print_triggers(document, said)
     if early:
         raise SystemExit(Cancelled.exit_code)
-
-
-def _agree(yes: bool, budget: dict[str, Any]) -> bool:
-    click.echo(shadow_budget_sentence(budget), err=True)
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise BadInput("Nobody can be asked whether to train.", "", "Add --yes.")
-    return click.confirm("Train?", err=True)
 
 
 def _method_names(text: str | None) -> list[str] | None:

@@ -168,10 +168,11 @@ class BudgetDialog(QDialog):
             self.bar.setRange(0, _STEPS)
             self.bar.setValue(min(_STEPS, _STEPS * done // total))
         if self.phase == RUNNING:
+            self.keep.setVisible(self._workspace.ends_early)
             left = event.get("seconds_left")
             more = f" {duration(left)} left {self.REST}" if isinstance(left, int | float) else ""
             now = ": ".join(filter(None, (event.get("stage") or self.RUNS, event.get("text"))))
-            self.said.setText(f"{plain(now, 120)} …{more}")
+            self.said.setText(f"{plain(now, 60)} …{more}")
 
     def done(self, result: int) -> None:
         # Who closes the question has not agreed.

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from inspector.case import Case, trigger_document, trigger_sentence
+from inspector.cli import asking
 from inspector.cli import scan as command
-from inspector.engine.client import Investigation, ScanOptions
+from inspector.engine.client import Investigation, ScanOptions, triggers
 from inspector.engine.client.rerun import _searches
 from inspector.engine.client.triggers import reconstruct
 from inspector.errors import Cancelled
@@ -66,7 +67,8 @@ def answer(
         )
     ended = bool(early or lacking)
     told = {"classes": rows, "arrays": arrays, "caveats": [], "verdict": "none"}
-    told |= {"ended_early": ended, "lacking": list(range(lacking))}
+    nothing = [index for index in range(4) if index not in sizes]
+    told |= {"ended_early": ended, "lacking": nothing[:lacking]}
     return lambda job, **arguments: told if job == "trigger" else {"packages": {}}
 
 
@@ -173,3 +175,41 @@ def test_the_first_control_c_keeps_the_second_cancels(
                 thread.join(60)
     assert Deaf.asked == acts
     assert ("what was found so far is kept" in capsys.readouterr().err) == ("finish" in acts)
+
+
+def test_control_c_at_the_question_is_a_no(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "Investigation", Deaf)
+    monkeypatch.setattr(Deaf, "asked", [])
+    monkeypatch.setattr(asking.sys.stdin, "isatty", lambda: True, raising=False)
+
+    def pressed(*_: Any, **__: Any) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return True
+
+    monkeypatch.setattr(asking.click, "confirm", pressed)
+    with command.investigating("trigger"):  # type: ignore[arg-type]
+        assert not asking.asked_to_train("About 3 min.", False)
+        assert asking.asked_to_train("About 3 min.", True)
+    assert Deaf.asked == []
+
+
+def test_before_the_budget_was_agreed_to_there_is_nothing_to_keep(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    investigation, ends = Investigation(case), []
+
+    def reconstruct(*given: Any) -> dict[str, Any]:
+        ends.append(investigation.finish())
+        assert given[-1]({})
+        ends.append(investigation.finish())
+        return {}
+
+    monkeypatch.setattr(triggers, "reconstruct", reconstruct)
+    monkeypatch.setattr(investigation, "_check_evidence", lambda *_: None)
+    monkeypatch.setattr(investigation, "_open_engine", lambda *_: None)
+    investigation.trigger(
+        None, lambda budget: ends.append(investigation.finish()) is None, shadows=3
+    )
+    assert ends == [False, False, True]

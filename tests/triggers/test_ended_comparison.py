@@ -15,7 +15,7 @@ from planted_network import CLASSES, PlantedModel, Recorder, pictures
 
 from inspector import places
 from inspector.case import Case, trigger_document
-from inspector.case.shadow_document import shadows_sentence
+from inspector.case.shadow_document import shadow_budget_sentence, shadows_sentence
 from inspector.engine.client import ScanOptions
 from inspector.engine.client import triggers as client
 from inspector.engine.jobs import shadow_classes, trigger
@@ -87,7 +87,7 @@ def _asked(case: Case, options: ScanOptions, count: int) -> tuple[dict[str, Any]
     return {**plan, "data": str(options.data), "role": "data"}, 0
 
 
-def search(case: Case, control: Ends, **settings: Any) -> list[str]:
+def search(case: Case, control: Ends, agree: Any = None, **settings: Any) -> list[str]:
     """Search as the command line does, with the engine's job in this process; return what was said."""
     said: list[str] = []
 
@@ -97,7 +97,9 @@ def search(case: Case, control: Ends, **settings: Any) -> list[str]:
         return json.loads(json.dumps(trigger.run(Session(case.derived), control, **arguments)))
 
     asked = {"methods": ["maximum-margin"], "steps": 6, **settings}
-    client.reconstruct(case, run, lambda event: said.append(str(event.get("text"))), None, asked)
+    client.reconstruct(
+        case, run, lambda event: said.append(str(event.get("text"))), None, asked, agree
+    )
     return said
 
 
@@ -126,8 +128,10 @@ def test_only_the_shadow_at_hand_is_lost_and_nothing_is_waited_for(case: Case, a
     assert "6 searched through" in told
     assert "Of 3 shadow networks 1 were trained and searched" in told
     assert document["caveats"][0] == told
-    again = Ends()
-    search(case, again, shadows=COUNT)
+    again, budgets = Ends(), list[dict[str, Any]]()
+    search(case, again, lambda it: budgets.append(it) is None, shadows=COUNT)
+    assert (budgets[0]["count"], budgets[0]["kept"]) == (COUNT, 1)
+    assert "3 shadow networks (1 is there from before)" in shadow_budget_sentence(budgets[0])
     made = [line for line in again.logged if line.startswith("Shadow network")]
     assert [line.split(":")[0] for line in made] == [
         "Shadow network 2 of 3",
@@ -177,7 +181,10 @@ def test_a_comparison_that_was_cut_short_takes_the_place_of_none_and_of_a_shorte
     assert "shadows" not in document_of(case)
     search(case, Ends(1.3), shadows=COUNT)
     assert others(case) == {1}
-    search(case, Ends(2.3), shadows=COUNT)
+    both = {"methods": ["maximum-margin", "universal-perturbation"]}
+    said = search(case, Ends(1.3), shadows=COUNT, **both)
+    assert any("Of the classes: 6 searched through." in line for line in said)
+    search(case, Ends(2.3), shadows=COUNT, **both)
     assert others(case) == {2}
     assert document_of(case)["shadows"]["count"] == 2
 

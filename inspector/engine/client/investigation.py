@@ -54,6 +54,7 @@ class Investigation:
         self._map_thread: threading.Thread | None = None
         self._job: str | None = None
         self._begun: str | None = None
+        self._asking = False
 
     # ---- state ----------------------------------------------------------------------------------
 
@@ -144,10 +145,22 @@ class Investigation:
         InspectorError
             No scan yet, bad classes, a cancel, or an engine that died.
         """
-        return self._on_triggers(
-            "trigger",
-            lambda run: triggers.reconstruct(self.case, run, self._emit, classes, settings, agree),
-        )
+
+        def agreed(budget: dict[str, Any]) -> bool:
+            yes = agree is None or agree(budget)
+            self._asking = not yes
+            return yes
+
+        self._asking = agree is not None and bool(settings.get("shadows"))
+        try:
+            return self._on_triggers(
+                "trigger",
+                lambda run: triggers.reconstruct(
+                    self.case, run, self._emit, classes, settings, agreed if agree else None
+                ),
+            )
+        finally:
+            self._asking = False
 
     def search_carriers(self, trigger: str | None = None) -> dict[str, Any]:
         """Search the data for carriers of a trigger and wait; return the recorded finding.
@@ -291,8 +304,11 @@ class Investigation:
 
     @property
     def ends_early(self) -> bool:
-        """Whether the running job can end before it is through, with results."""
-        return self._job in ENDS_EARLY
+        """Whether the running job can end before it is through, with results.
+
+        Before its budget is agreed to it has none.
+        """
+        return self._job in ENDS_EARLY and not self._asking
 
     def finish(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""

@@ -157,12 +157,14 @@ def reconstruct(
 
 def _how_far(result: dict[str, Any]) -> str:
     """Say what a search that ended early leaves."""
-    rows, lacking = result["classes"], len(result["lacking"])
-    early = sum(bool(row["stopped_early"]) for row in rows)
+    rows = result["classes"]
+    early = {int(row["index"]) for row in rows if row["stopped_early"]}
+    lacking = {int(index) for index in result["lacking"]} - early
+    through = {int(row["index"]) for row in rows} - early - lacking
     counts = (
-        f"{len(rows) - early} searched through",
-        f"{early} kept as far as found" if early else "",
-        f"{lacking} without a trigger that works" if lacking else "",
+        f"{len(through)} searched through",
+        f"{len(early)} kept as far as found" if early else "",
+        f"{len(lacking)} without a trigger that works" if lacking else "",
     )
     networks = result.get("shadows")
     beside = (

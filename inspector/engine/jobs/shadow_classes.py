@@ -93,11 +93,14 @@ class Shadows:
         return 0 if self.told is None else self._plan.count - int(self.told["count"])
 
     def budget(self, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
-        """Return what all of them will take; see `shadow_budget`."""
+        """Return what those that are missing will take, see `shadow_budget`, and how many are kept."""
         from inspector.drill.shadows import shadow_budget
 
         searched = sum(self._searched(entries, screened))
-        return shadow_budget(self._suspect, *self._samples, self._plan, searched)
+        kept = [self._kept(number, entries, screened) for number in self._numbers]
+        missing = replace(self._plan, count=kept.count(None))
+        budget = shadow_budget(self._suspect, *self._samples, missing, searched)
+        return {**budget, "count": len(kept), "kept": len(kept) - missing.count}
 
     def calibrate(
         self, entries: Sequence[MethodEntry], results: Sequence[TriggerResult], screened: bool
@@ -112,7 +115,7 @@ class Shadows:
 
         accuracies: list[float] = []
         looks: dict[str, list[list[float]]] = {entry.id: [] for entry in entries}
-        for number in range(1, self._plan.count + 1):
+        for number in self._numbers:
             made = self._one(number, entries, screened)
             if made is None:
                 continue  # The search was ended; later ones may be there from an earlier search.
@@ -157,20 +160,33 @@ class Shadows:
         self, number: int, entries: Sequence[MethodEntry], screened: bool
     ) -> dict[str, Any] | None:
         """Return accuracy and looks of a shadow; None when the search ends before they are there."""
-        search, control = self._search, self._control
-        file = self._folder / f"{self._key(number, entries, screened)}.shadow.kept.json"
-        kept = _read(file, [entry.id for entry in entries], len(search.classes))
+        control = self._control
+        kept = self._kept(number, entries, screened)
         if kept is not None or control.ends_early():
             return kept
         try:
             kept = self._made(number, entries, screened)
         except _Ended:
             return None
-        file.write_text(json.dumps(kept), "utf-8")
+        self._file(number, entries, screened).write_text(json.dumps(kept), "utf-8")
         control.log(
             f"Shadow network {number} of {self._plan.count}: accuracy {kept['accuracy']:.0%}."
         )
         return kept
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self._plan.count + 1)
+
+    def _file(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> Path:
+        return self._folder / f"{self._key(number, entries, screened)}.shadow.kept.json"
+
+    def _kept(
+        self, number: int, entries: Sequence[MethodEntry], screened: bool
+    ) -> dict[str, Any] | None:
+        """Return what an earlier search kept of a shadow."""
+        names = [entry.id for entry in entries]
+        return _read(self._file(number, entries, screened), names, len(self._search.classes))
 
     def _made(self, number: int, entries: Sequence[MethodEntry], screened: bool) -> dict[str, Any]:
         """Train a shadow and search it; raises `_Ended` when the search ends meanwhile."""
@@ -276,7 +292,8 @@ class _Unseen(PartOf):
         """Report the share that is done as a share of all shadows."""
         share = min(1.0, done / total) if total > 0 else 0.0
         units = round(1000 * (self._start + (self._end - self._start) * share))
-        super().progress(stage, units, 1000, f"{self._name}: {text}" if text else self._name)
+        doing = text.partition(",")[0]
+        super().progress(stage, units, 1000, f"{self._name}: {doing}" if doing else self._name)
 
     def check(self) -> None:
         """Raise when cancelled or ended, block while paused."""
