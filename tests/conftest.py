@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# Two workers on two cores: torch's waiting threads must not spin.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A worker for each core: further threads of torch and numpy would only wait for each other, spinning.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 

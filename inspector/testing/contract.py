@@ -29,6 +29,9 @@ CANCEL_SECONDS = 0.5
 
 _TRIES = 3
 
+_OTHERS_SECONDS = 5.0
+"""How long a detector may wait for a processor that other programs use, or for anything else."""
+
 _CLASSES = 4
 
 Signals = dict[str, NDArray[Any]]
@@ -230,13 +233,18 @@ def _cancelled(make: Callable[[], Detector]) -> None:
 
 
 def _longest_silence(make: Callable[[], Detector], signals: Signals) -> float:
-    """Return the most seconds between two points where a run can be cancelled."""
-    asked, longest = time.perf_counter(), 0.0
+    """Return the most seconds between two points where a run can be cancelled.
+
+    Seconds of processors, as far as other programs may be what it waited for.
+    """
+    asked, worked, longest = time.perf_counter(), time.process_time(), 0.0
 
     def note() -> None:
-        nonlocal asked, longest
-        now = time.perf_counter()
-        longest, asked = max(longest, now - asked), now
+        nonlocal asked, worked, longest
+        now, done = time.perf_counter(), time.process_time()
+        waited = now - asked
+        longest = max(longest, min(waited, max(done - worked, waited - _OTHERS_SECONDS)))
+        asked, worked = now, done
 
     for _ in _start(make, context_of(signals, _CLASSES, cancelled=note)):
         note()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from held_engine import command_with_held_engines, hold_engines
+from held_engine import HALF_THROUGH, command_with_held_engines, hold_engines, reading
 from inspector.case import Case
 from inspector.engine.client import Engine, Investigation, ScanOptions
 from inspector.errors import EngineStopped
@@ -38,7 +38,7 @@ def test_control_c_leaves_a_case_that_the_same_command_resumes(demo: Path, tmp_p
     data = _many_digits(demo, tmp_path)
     words = ["scan", "--data", str(data), "--model", str(demo / "evidence" / "model.safetensors")]
     words += ["--case", str(tmp_path / "a.case"), "--json"]
-    held = command_with_held_engines(event="progress", stage="Signals")
+    held = command_with_held_engines(HALF_THROUGH)
     process = subprocess.Popen(
         [sys.executable, "-c", held, *words],
         stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ def test_a_killed_engine_is_explained_and_the_scan_goes_on(
 
         investigation = Investigation(case, kill)
         with monkeypatch.context() as patched:
-            hold_engines(patched, event="progress", stage="Signals")
+            hold_engines(patched, HALF_THROUGH)
             with pytest.raises(EngineStopped, match="signal 9"):
                 investigation.scan(options)
         assert seen
@@ -141,7 +141,7 @@ def test_a_crash_on_a_file_is_an_explained_outcome(demo: Path, tmp_path: Path) -
     model = demo / "evidence" / "model.safetensors"
     words = ["scan", "--model", str(model), "--data", str(demo / "evidence" / "data")]
     words += ["--case", str(tmp_path / "e.case")]
-    crashing = command_with_held_engines(crashes=True, event="reading", name=model.name)
+    crashing = command_with_held_engines(reading(model.name), crashes=True)
     process = subprocess.run(
         [sys.executable, "-c", crashing, *words], capture_output=True, text=True, timeout=300
     )

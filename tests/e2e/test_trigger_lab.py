@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from held_engine import hold_engines
 from inspector.case import Case, find_trigger
 from inspector.engine.client import Investigation
 from inspector.places import resources
@@ -293,7 +294,9 @@ def test_a_search_from_each_class_names_the_source(case: Path, command: Command)
     assert {row["index"] for row in rows} == {0, 1}
 
 
-def test_a_search_that_is_ended_keeps_what_works_and_goes_on_from_there(case: Path) -> None:
+def test_a_search_that_is_ended_keeps_what_works_and_goes_on_from_there(
+    case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a real engine: the class that is through is not searched a second time."""
     events: list[dict[str, Any]] = []
 
@@ -305,6 +308,11 @@ def test_a_search_that_is_ended_keeps_what_works_and_goes_on_from_there(case: Pa
 
     settings = {"steps": 600, "data_limit": 80}
     with Case.open(case) as opened:
+        hold_engines(
+            monkeypatch,
+            "event.get('name') == 'trigger-classes'"
+            " and not all(row['running'] for row in event['values']['classes'])",
+        )
         investigation = Investigation(opened, end_when_one_is_through)
         first = investigation.trigger(range(4), **settings)
         assert first["ended_early"]

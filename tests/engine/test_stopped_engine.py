@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from held_engine import hold_engines
+from held_engine import hold_engines, reading
 from inspector.engine.client import Engine, silence
 from inspector.engine.client.protection import after_a_crash, brief, explained, missing_layers
 from inspector.engine.client.silence import Silence
@@ -46,7 +46,7 @@ def when_reading(
 
     engine = Engine(derived, watch, read=[Path(path) for path in evidence.values()])
     with pytest.MonkeyPatch.context() as patched:
-        hold_engines(patched, event="reading", name=name)
+        hold_engines(patched, reading(name))
         engine.start()
     with pytest.raises(EngineStopped) as refusal:
         engine.wait(engine.submit("intake", choice={}, **evidence), timeout=120)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,17 @@ def test_a_slow_step_is_told(monkeypatch):
     monkeypatch.setattr(contract, "CANCEL_SECONDS", 0.0)
     failed = {one.name: one.cause for one in contract_results(Sound) if not one.passed}
     assert any("without a yield" in cause for cause in failed.values())
+
+
+def test_a_busy_machine_makes_no_detector_slow(monkeypatch):
+    from inspector.testing import contract
+
+    clock = itertools.count(step=4)
+    monkeypatch.setattr(contract.time, "perf_counter", lambda: float(next(clock)))
+    assert all(one.passed for one in contract_results(Sound))
+    clock = itertools.count(step=6)  # But one that waits for ever so long is slow.
+    failed = {one.name: one.cause for one in contract_results(Sound) if not one.passed}
+    assert "for 1.0 s without a yield" in failed["a cancel ends it within 0.5 s"]
 
 
 def test_a_detector_that_imports_qt_is_told(tmp_path):

@@ -128,8 +128,10 @@ class Engine:
             environment["LD_LIBRARY_PATH"] = ":".join(places) or "/usr/lib"
         environment |= {
             "HF_HUB_OFFLINE": "1",
-            # Waiting threads of torch would spin: eight times slower where another process has a core.
+            # Waiting threads of torch and numpy would spin: eight and twenty times slower where another
+            # process has a core.
             "OMP_WAIT_POLICY": "PASSIVE",
+            "OPENBLAS_THREAD_TIMEOUT": "4",
         }
         self.derived.mkdir(parents=True, exist_ok=True)
         self._process = start_process(command, environment, self.derived)
