@@ -76,7 +76,7 @@ class MainWindow(QMainWindow):
         self.panels: dict[str, Any] = {}
         self.middle: QSplitter | None = None
         self._before_focus: QByteArray | None = None
-        self._arranged = False
+        self._arranged = self._put_away = False
         self._palette: Palette | None = None
         self._quick_look: QuickLook | None = None
         self.opening = Opening(self.workspace, self)
@@ -162,6 +162,7 @@ class MainWindow(QMainWindow):
 
     def _on_case(self, case: object) -> None:
         if case is None:
+            self._keep_layout()
             for dock in self.docks.values():
                 dock.hide()
             self.start_page.refresh()
@@ -178,8 +179,9 @@ class MainWindow(QMainWindow):
         """Arrange the panels once they and the window are there: Qt ignores sizes before that."""
         whole = len(self.docks) == len(DOCKS)  # a window may be shown while they are being made
         if self._arranged or self.middle is None or not whole or not self.isVisible():
-            for dock in self.docks.values() if self._arranged else ():
-                dock.show()
+            if self._arranged and self.middle is not None and self._put_away:
+                layouts.restore_docks(self, self.middle)
+                self._put_away = False
             end_typing(self)
             return
         self._arranged = True
@@ -358,8 +360,14 @@ class MainWindow(QMainWindow):
 
     def end(self) -> None:
         """Remember the layout and let the case go, without asking."""
-        if self._before_focus is not None:
-            self._toggle_focus_mode()
-        layouts.save(self, self.middle if self._arranged else None)
+        self._keep_layout()
         self._arranged = False
         self.workspace.close_case()
+
+    def _keep_layout(self) -> None:
+        """Remember where the panels stand; on the start page they do not: there they are away."""
+        if self._before_focus is not None:
+            self._toggle_focus_mode()
+        arranged = self._arranged and not self._put_away
+        layouts.save(self, self.middle if arranged else None)
+        self._put_away |= arranged

@@ -134,6 +134,28 @@ def test_arrangements_never_widen_the_window(qtbot: QtBot, window: MainWindow) -
         assert window.panels[plan.raised].isVisible()
 
 
+def test_closing_a_case_before_the_window_does_not_lose_the_panels(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    window.docks["log"].hide()
+    window.workspace.close_case()
+    assert not any(dock.isVisible() for dock in window.docks.values())
+    assert window.opening.open(tmp_path / "placed.case")
+    assert window.docks["case"].isVisible()
+    assert not window.docks["log"].isVisibleTo(window)  # The analyst's own choice stays.
+    window.workspace.close_case()
+    window.close()
+    again = MainWindow()
+    qtbot.addWidget(again)
+    again.show()
+    qtbot.waitExposed(again)
+    assert again.opening.open(tmp_path / "placed.case")
+    qtbot.waitUntil(again.docks["case"].isVisible)
+    assert again.docks["sample"].isVisible()
+    assert not again.docks["log"].isVisibleTo(again)
+    again.close()
+
+
 def test_layout_is_kept_between_sessions_and_can_be_reset(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
