@@ -213,3 +213,18 @@ def test_before_the_budget_was_agreed_to_there_is_nothing_to_keep(
         None, lambda budget: ends.append(investigation.finish()) is None, shadows=3
     )
     assert ends == [False, False, True]
+
+
+def test_a_job_runs_from_when_it_was_begun_until_its_end_is_told(case: Case) -> None:
+    told: list[tuple[str, str | None]] = []
+    investigation = Investigation(
+        case, lambda it: told.append((it["event"], investigation.running))
+    )
+    go_on = threading.Event()
+    investigation._start("stamp", lambda: go_on.wait(5))
+    assert investigation.running == "stamp"
+    investigation._start("drill", lambda: go_on.wait(5))
+    assert told == [("failed", "stamp")]
+    go_on.set()
+    investigation.close()
+    assert told[1:] == [("done", None)]
