@@ -94,6 +94,10 @@ class StatusLine(QStatusBar):
             self._stage.setText(f"{stage} · {_duration(float(left))}" if left else stage)
         elif kind == "paused":
             self._stage.setText("paused")
+        elif kind == "budget":
+            self.bar.setRange(0, 1)
+            self.bar.reset()
+            self._stage.setText("waits for your answer")
         elif kind in ("done", "failed", "cancelled"):
             # Another job may go on: what the bar says of the one that ended is not true of it.
             running = self._workspace.running

@@ -332,6 +332,16 @@ def test_status_line_follows_a_job(window: MainWindow) -> None:
     assert not line.bar.isVisible()  # type: ignore[attr-defined]
 
 
+def test_status_line_does_not_move_while_a_question_waits(window: MainWindow) -> None:
+    line = window.statusBar()
+    told = {"event": "progress", "stage": "Shadow networks: reading", "done": 9, "total": 9}
+    window.workspace.job_event.emit(told)
+    assert line.bar.maximum() == 0  # type: ignore[attr-defined]
+    window.workspace.job_event.emit({"event": "budget", "job": "trigger", "budget": {}})
+    assert line.bar.maximum() == 1  # type: ignore[attr-defined]
+    assert line._stage.text() == "waits for your answer"  # type: ignore[attr-defined]
+
+
 def test_start_page_lists_recent_cases_and_opens_them(
     qtbot: QtBot, tmp_path: Path, poison: NDArray[np.bool_]
 ) -> None:
