@@ -123,8 +123,14 @@ def trigger_sentence(document: Mapping[str, Any]) -> str:
         return "No trigger was searched for yet."
     found = [row["name"] for row in rows if row["significant"]]
     judged = {row["index"] for row in rows if not row.get("stopped_early")}
-    early = len({row["index"] for row in rows} - judged)
-    open_ = f" Stopped early and not judged: {early} {plural(early, 'class')}." if early else ""
+    stopped = [row for row in rows if row.get("stopped_early")]
+    early = len({row["index"] for row in stopped})
+    # Another search may have judged them meanwhile: then the one that was stopped is named.
+    by = listed(sorted({str(row["method"]) for row in stopped if row["index"] in judged}))
+    whose = f" by {by}" if by else ""
+    open_ = (
+        f" Stopped early and not judged{whose}: {early} {plural(early, 'class')}." if early else ""
+    )
     if not judged:
         return open_.strip()
     if not found:

@@ -92,6 +92,14 @@ def test_what_was_found_so_far_is_recorded_and_told(case: Case) -> None:
     assert "Stopped early and not judged: 2 classes." in sentence
     assert np.asarray(case.array("trigger:1-neural-cleanse:mask"))[0, 0] == 7.0
     assert case.verify() == []
+    # A screen that was through judges the same classes; the search that was stopped did not.
+    screened = [
+        {**row, "method": "maximum-margin", "stopped_early": False} for row in document["classes"]
+    ]
+    both = {**document, "classes": [*document["classes"], *screened]}
+    said = trigger_sentence(both)
+    assert said.startswith("No trigger found for 3 classes.")
+    assert "Stopped early and not judged by neural-cleanse: 2 classes." in said
 
 
 def test_nothing_found_yet_is_no_result(case: Case) -> None:
