@@ -60,6 +60,15 @@ DOCKS: tuple[tuple[str, str, str, str], ...] = (
 """Key, title, module and class of every dock; imported when the panels are first needed."""
 
 
+KEYBOARD = {
+    "map": "canvas",
+    "gallery": "view",
+    "ranking": "table",
+    "sample": "facts",
+    "case": "tree",
+    "trigger": "classes",
+}
+"""What in a panel takes the keyboard when a key goes there: arrows and Enter act at once."""
 NO_SAMPLE = "No sample is chosen: click a picture or a point on the map, or press J."
 
 
@@ -277,8 +286,7 @@ class MainWindow(QMainWindow):
         elif name in self.panels:
             self.panels[name].show()
         if name in self.panels:
-            panel = self.panels[name]
-            target = panel.view if name == "gallery" else panel.canvas if name == "map" else panel
+            target = getattr(self.panels[name], KEYBOARD[name])
             target.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def tag_and_advance(self, name: str) -> None:

@@ -280,6 +280,28 @@ def test_errors_stay_in_sight_and_hints_do_not_push_them_away(
     assert window.messages._text.textFormat() == Qt.TextFormat.PlainText
 
 
+def test_arrows_and_enter_act_in_the_panel_that_a_key_went_to(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_J)
+    qtbot.keyClick(window, Qt.Key.Key_3, KEYS.ControlModifier)
+    ranking = window.focusWidget()
+    assert ranking is window.panels["ranking"].table
+    for _ in range(2):
+        qtbot.keyClick(ranking, Qt.Key.Key_Down)
+    assert window.workspace.current == window.workspace.ranked()[2]
+    qtbot.keyClick(window, Qt.Key.Key_5, KEYS.ControlModifier)
+    tree = window.panels["case"].tree
+    assert window.focusWidget() is tree
+    for _ in range(200):
+        if tree.currentItem().parent() is window.panels["case"].groups["Classes"]:
+            break
+        qtbot.keyClick(tree, Qt.Key.Key_Down)
+    qtbot.keyClick(tree, Qt.Key.Key_Return)
+    labels = window.workspace.table.columns["label"]
+    assert window.workspace.selection.count == (labels == 0).sum()
+
+
 def test_no_key_is_dead_without_a_sample(qtbot: QtBot, window: MainWindow) -> None:
     window.workspace.set_current(-1)
     for key in "SMCTH ":
