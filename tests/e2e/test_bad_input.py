@@ -64,10 +64,12 @@ def test_a_layer_and_a_detector_that_do_not_exist(demo: Path, case: Path, comman
     _one_line(_scan(command, model, data, case, "--detectors", "oracle"), "oracle", "spectral")
 
 
-def test_a_corrupt_image_is_one_row_and_the_scan_goes_on(
+def test_a_corrupt_image_and_an_empty_class_are_said_and_the_scan_goes_on(
     demo: Path, command: Command, document: Command, tmp_path: Path
 ) -> None:
     data = Path(shutil.copytree(demo / "evidence" / "data", tmp_path / "data"))
+    for image in (data / "9").glob("*.png"):
+        image.unlink()
     victim = sorted(data.rglob("*.png"))[7]
     victim.write_bytes(victim.read_bytes()[:40])
     model = demo / "evidence" / "model.safetensors"
@@ -76,6 +78,8 @@ def test_a_corrupt_image_is_one_row_and_the_scan_goes_on(
     unreadable = found["dataset"]["unreadable"]
     assert [row["uri"] for row in unreadable] == [victim.relative_to(data).as_posix()]
     assert any("unreadable" in caveat for caveat in found["caveats"])
+    assert found["classes"][9]["count"] == 0
+    assert len(found["dataset"]["class_names"]) == 10
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -90,18 +94,6 @@ def test_a_dataset_of_very_few_samples_of_one_class(
     found = document(_scan(command, model, data, tmp_path / "g.case", "--json"))
     assert found["dataset"]["count"] == count
     assert any("one class" in caveat for caveat in found["caveats"])
-
-
-def test_an_empty_class_is_kept_and_said(
-    demo: Path, command: Command, document: Command, tmp_path: Path
-) -> None:
-    data = Path(shutil.copytree(demo / "evidence" / "data", tmp_path / "data"))
-    for image in (data / "9").glob("*.png"):
-        image.unlink()
-    model = demo / "evidence" / "model.safetensors"
-    found = document(_scan(command, model, data, tmp_path / "h.case", "--json"))
-    assert found["classes"][9]["count"] == 0
-    assert len(found["dataset"]["class_names"]) == 10
 
 
 def test_labels_outside_the_models_classes(demo: Path, command: Command, tmp_path: Path) -> None:
@@ -147,7 +139,9 @@ def test_other_evidence_in_the_same_case_is_refused(
 def test_evidence_that_changed_since_is_refused(
     demo: Path, command: Command, tmp_path: Path
 ) -> None:
-    data = Path(shutil.copytree(demo / "evidence" / "data", tmp_path / "data"))
+    data = tmp_path / "data"
+    for name in ("0", "1"):
+        shutil.copytree(demo / "evidence" / "data" / name, data / name)
     model = demo / "evidence" / "model.safetensors"
     assert _scan(command, model, data, tmp_path / "k.case").returncode == 0
     first = sorted(data.rglob("*.png"))[0]

@@ -15,7 +15,7 @@ from fuzz_mutating import mutant
 from fuzz_run import CORPUS, corpus_of
 from fuzz_targets import TARGETS
 
-SECONDS = float(os.environ.get("INSPECTOR_FUZZ_SECONDS", "1"))
+SECONDS = float(os.environ.get("INSPECTOR_FUZZ_SECONDS", "0.3"))
 
 PAST = [(path.parent.name, path) for path in sorted(CORPUS.glob("*/*.bin"))]
 

@@ -28,6 +28,8 @@ def run(
     parameters: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of `Limits`; ``arrays`` maps names of signals to files."""
+    from threadpoolctl import threadpool_limits
+
     from inspector.detectors.limits import power_map
 
     loaded = {
@@ -36,16 +38,18 @@ def run(
         if name in arrays
     }
     rows = np.flatnonzero(loaded["assessed"])
-    limits = power_map(
-        {name: loaded[name][rows] for name in ("activations", "logits") if name in loaded},
-        np.asarray(loaded["labels"])[rows],
-        class_names,
-        label,
-        verified=verified,
-        runs=runs,
-        canary=canary,
-        seed=seed,
-        parameters=parameters,
-        control=control,
-    )
+    # Hundreds of small problems: a second thread would only be waited for.
+    with threadpool_limits(1, user_api="blas"):
+        limits = power_map(
+            {name: loaded[name][rows] for name in ("activations", "logits") if name in loaded},
+            np.asarray(loaded["labels"])[rows],
+            class_names,
+            label,
+            verified=verified,
+            runs=runs,
+            canary=canary,
+            seed=seed,
+            parameters=parameters,
+            control=control,
+        )
     return asdict(limits)
