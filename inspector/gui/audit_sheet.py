@@ -11,10 +11,10 @@ from inspector.gui import theme
 _SIDE = 72
 
 VERDICT_KEYS: dict[str, tuple[Qt.Key, str, str]] = {
-    "clean": (Qt.Key.Key_C, "C", "#58a866"),
-    "poison": (Qt.Key.Key_X, "X", "#ef5b5b"),
-    "mislabelled": (Qt.Key.Key_W, "W", "#f2a541"),
-    "unsure": (Qt.Key.Key_U, "U", "#98a1b0"),
+    "clean": (Qt.Key.Key_C, "C", theme.MESSAGE_COLOURS["done"]),
+    "poison": (Qt.Key.Key_X, "X", theme.VERDICT_COLOURS["high"]),
+    "mislabelled": (Qt.Key.Key_W, "W", theme.VERDICT_COLOURS["medium"]),
+    "unsure": (Qt.Key.Key_U, "U", theme.MUTED),
 }
 """Key, its name and colour by verdict."""
 

@@ -82,7 +82,9 @@ class CleaningView(QWidget):
         plot.plotItem.getAxis("bottom").setTicks([names])
         plot.setYRange(0, 1, padding=0.05)
         plot.setXRange(-0.6, len(MODELS) + 0.4, padding=0)  # the last part is the legend's
-        plot.plotItem.addLegend(offset=(-6, 6), labelTextColor=theme.TEXT, brush="#16191ecc")
+        plot.plotItem.addLegend(
+            offset=(-6, 6), labelTextColor=theme.TEXT, brush=f"{theme.SURFACE}cc"
+        )
         plot.setAccessibleName("Clean accuracy and trigger success of the three models")
 
     def _draw(self, check: Mapping[str, Any]) -> None:

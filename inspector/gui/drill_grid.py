@@ -15,7 +15,7 @@ from inspector.gui.array_table import tooltip
 from inspector.gui.plain import plain
 
 _CELL, _HEAD, _GAP = QSize(128, 44), 24, 4
-_LOW, _HIGH = QColor("#242a34"), QColor("#2f6db5")
+_LOW, _HIGH = QColor(theme.shade("#242a34")), QColor("#2f6db5")
 """Cells at an AUROC of a half and of one."""
 
 WORKS = 0.5

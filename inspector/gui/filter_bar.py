@@ -55,8 +55,10 @@ class FilterBar(QWidget):
         self._error.setTextFormat(Qt.TextFormat.PlainText)
         self._error.setWordWrap(True)
         self._error.setStyleSheet(
-            "background: #3a2023; color: #ffb4b4; border-radius: 5px; padding: 5px 8px;"
-            f"border: 1px solid {theme.VERDICT_COLOURS['high']};"
+            theme.shade(
+                "background: #3a2023; color: #ffb4b4; border-radius: 5px; padding: 5px 8px;"
+            )
+            + f"border: 1px solid {theme.VERDICT_COLOURS['high']};"
         )
         self._error.hide()
         title = QLabel("Filter", self)

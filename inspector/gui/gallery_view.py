@@ -243,7 +243,8 @@ class GalleryView(QAbstractScrollArea):
         chosen = self._marks_selected and bool(self._selected[row])
         if chosen:
             painter.fillRect(
-                box.adjusted(-3, -3, 3, self._step_y - self._side - 4), QColor("#24466f")
+                box.adjusted(-3, -3, 3, self._step_y - self._side - 4),
+                QColor(theme.shade("#24466f")),
             )
         inner = box.adjusted(_INSET, _INSET, -_INSET, -_INSET)
         if cell.image is None:

@@ -53,8 +53,8 @@ class HoverCard(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor("#465062"))
-        painter.setBrush(QColor(34, 39, 47, 244))
+        painter.setPen(QColor(theme.shade("#465062")))
+        painter.setBrush(theme.veil("#22272f", 244))
         painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), 6, 6)
         place = QRect(_PAD, _PAD, _SIDE, _SIDE)
         picture = self._workspace.thumbnail(self._row)

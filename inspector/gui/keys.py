@@ -91,6 +91,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("trigger-overlay", "Trigger on and off", "View", ("T",), "samples"),
     Command("saliency", "Saliency on and off", "View", ("H",), "samples"),
     Command("focus-mode", "Focus mode", "View", ("F11",), "", True),
+    Command("look", "Dark or light, from the next start", "View"),
     Command("workspace-triage", "Workspace: Triage", "View", ("Ctrl+Alt+1",), "case", True),
     Command("workspace-trigger", "Workspace: Trigger", "View", ("Ctrl+Alt+2",), "case"),
     Command("workspace-review", "Workspace: Review", "View", ("Ctrl+Alt+3",), "case"),

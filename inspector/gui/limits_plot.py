@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QWidget
 
 from inspector.gui import theme
 
-COLOURS = ("#4c8dd6", "#72b7b2", "#54a24b", "#f2c94c", "#f2a541", "#ef5b5b")
+COLOURS = tuple(
+    map(theme.shade, ("#4c8dd6", "#72b7b2", "#54a24b", "#f2c94c", "#f2a541", "#ef5b5b"))
+)
 """One for each share, smallest first."""
 
 
@@ -31,7 +33,9 @@ class LimitsPlot(pg.PlotWidget):
             axis.setLabel(text, color=theme.MUTED)
         self.plotItem.getAxis("left").setTicks([[(0, "0 %"), (0.5, "50 %"), (1, "100 %")]])
         self.setYRange(0, 1, padding=0.06)
-        self.plotItem.addLegend(offset=(-6, -6), labelTextColor=theme.TEXT, brush="#16191ecc")
+        self.plotItem.addLegend(
+            offset=(-6, -6), labelTextColor=theme.TEXT, brush=f"{theme.SURFACE}cc"
+        )
         self.setAccessibleName("Power to find planted groups by distance and share")
 
     def show_limits(self, row: Mapping[str, Any] | None) -> None:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from inspector.gui import layouts, theme
+from inspector.gui import layouts, looks, theme
 from inspector.gui.closing import may_lose_unsaved, may_stop
 from inspector.gui.commands import Commands
 from inspector.gui.dialogs import Dialogs
@@ -264,6 +264,7 @@ class MainWindow(QMainWindow):
             "trigger-overlay": lambda: self._of_sample(space.trigger_requested.emit),
             "saliency": lambda: self._of_sample(space.saliency_requested.emit),
             "focus-mode": self._toggle_focus_mode,
+            "look": lambda: looks.switch(space.message.emit),
             "workspace-triage": lambda: self.arrange("triage"),
             "workspace-trigger": lambda: self.arrange("trigger"),
             "workspace-review": lambda: self.arrange("review"),

@@ -222,7 +222,7 @@ class MapCanvas(QWidget):
 
     def _paint_stroke(self, painter: QPainter, stroke: lasso.Stroke) -> None:
         painter.setPen(QPen(QColor(theme.SELECTED), 1.4, Qt.PenStyle.DashLine))
-        painter.setBrush(QColor(255, 255, 255, 26))
+        painter.setBrush(theme.veil(theme.SELECTED, 26))
         painter.drawPolygon(stroke.polygon, Qt.FillRule.OddEvenFill)
         if self._placed is None or stroke.is_click:
             return
@@ -386,7 +386,7 @@ def _paint_chip(painter: QPainter, spot: QPointF, text: str, area: QRectF) -> No
     box.moveRight(min(box.right(), area.right() - 4))
     box.moveTop(max(box.top(), area.top() + 4))
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(20, 24, 30, 220))
+    painter.setBrush(theme.veil("#14181e", 220))
     painter.drawRoundedRect(box, 4, 4)
     painter.setPen(QColor(theme.SELECTED))
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

@@ -14,8 +14,8 @@ from inspector.gui.plain import plain
 from inspector.gui.view_state import as_numbers
 from inspector.gui.workspace import Workspace
 
-_NO_VALUE = "#4a515e"
-_UNTAGGED = "#59626f"
+_NO_VALUE = theme.shade("#4a515e")
+_UNTAGGED = theme.shade("#59626f")
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def colouring(workspace: Workspace, name: str) -> Colouring:
     if name == "agreement" and "predicted" in table.columns:
         differs = (table.columns["label"] != table.columns["predicted"]).astype(np.int32)
         entries = (
-            Entry("label = predicted", "#5d7186", 0),
-            Entry("label ≠ predicted", "#ffb347", 1),
+            Entry("label = predicted", theme.shade("#5d7186"), 0),
+            Entry("label ≠ predicted", theme.shade("#ffb347"), 1),
         )
         return _by_category("label ≠ predicted", differs, entries)
     values = table.columns.get(name)

@@ -104,7 +104,7 @@ class MapLegend(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(26, 29, 35, 216))
+        painter.setBrush(theme.veil("#1a1d23", 216))
         painter.drawRoundedRect(self.rect(), 6, 6)
         metrics = painter.fontMetrics()
         step = self._line

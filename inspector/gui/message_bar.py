@@ -52,7 +52,8 @@ class MessageBar(QFrame):
         self.kind = kind
         colour = theme.MESSAGE_COLOURS.get(kind, theme.ACCENT)
         self.setStyleSheet(
-            f"#messages {{ background: #252a33; border: none; border-left: 4px solid {colour}; }}"
+            theme.shade("#messages { background: #252a33; border: none; border-left: 4px solid ")
+            + f"{colour}; }}"
         )
         self._text.setText(plain(text, 1200))
         self.show()

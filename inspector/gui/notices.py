@@ -36,7 +36,8 @@ class Notice(QFrame):
         super().__init__(parent)
         self.setObjectName("notice")
         self.setStyleSheet(
-            f"#notice {{ background: #252a33; border: none; border-left: 4px solid {colour}; }}"
+            theme.shade("#notice { background: #252a33; border: none; border-left: 4px solid ")
+            + f"{colour}; }}"
         )
         self._text = QLabel(self)
         self._text.setTextFormat(Qt.TextFormat.PlainText)

@@ -46,8 +46,10 @@ class Palette(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.setStyleSheet(
-            "Palette { background: #22262e; border: 1px solid #465062; border-radius: 8px; }"
-            "QListWidget { background: transparent; }"
+            theme.shade(
+                "Palette { background: #22262e; border: 1px solid #465062; border-radius: 8px; }"
+                "QListWidget { background: transparent; }"
+            )
         )
         self._over = parent
         self._actions: Sequence[QAction] = ()

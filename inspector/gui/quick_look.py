@@ -77,7 +77,7 @@ class QuickLook(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         row = self._workspace.current
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(10, 12, 15, 225))
+        painter.fillRect(self.rect(), theme.veil("#0a0c0f", 225))
         if row < 0:
             return
         lines = describe(self._workspace, row)

@@ -65,7 +65,8 @@ class StartPage(QWidget):
         card.setObjectName("card")
         card.setFixedWidth(600)
         card.setStyleSheet(
-            f"#card {{ background: #1f232a; border: 1px solid {theme.LINE}; border-radius: 10px; }}"
+            theme.shade("#card { background: #1f232a; border-radius: 10px; border: 1px solid ")
+            + f"{theme.LINE}; }}"
         )
         column = QVBoxLayout(card)
         column.setContentsMargins(32, 26, 32, 24)
@@ -210,7 +211,7 @@ class StartPage(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(theme.SURFACE))
-        painter.setPen(QColor(theme.FOCUS if self._dragged_over else "#5f6977"))
+        painter.setPen(QColor(theme.FOCUS if self._dragged_over else theme.shade("#5f6977")))
         painter.drawText(
             self.rect().adjusted(0, 0, 0, -18),
             Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom,

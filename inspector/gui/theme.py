@@ -1,4 +1,4 @@
-"""The dark look: colours by meaning, one style sheet, icons from ``resources/icons``."""
+"""Colours by meaning, one style sheet, icons from ``resources/icons``; dark, or light by choice."""
 
 from __future__ import annotations
 
@@ -11,29 +11,46 @@ from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
 from inspector import places
+from inspector.gui import looks
+from inspector.gui.looks import shade
 
-BACKGROUND = "#1a1d23"
+LIGHT = looks.CURRENT == "light"
+"""Whether the window is light in this session."""
+BACKGROUND = shade("#1a1d23")
 """Under docks and between panels."""
-SURFACE = "#16191e"
+SURFACE = shade("#16191e")
 """Where data is drawn: map, gallery, tables."""
-RAISED = "#2a2f38"
+RAISED = shade("#2a2f38")
 """Buttons, headers, the selected tab."""
-LINE = "#343a45"
-TEXT = "#dde2ea"
-MUTED = "#98a1b0"
+LINE = shade("#343a45")
+TEXT = shade("#dde2ea")
+MUTED = shade("#98a1b0")
 """Second-rank text; 6.6 : 1 against `SURFACE`, so still above WCAG AA."""
-ACCENT = "#4c8dd6"
-FOCUS = "#6fb0ff"
-PROPOSED = "#f2c94c"
+ACCENT = shade("#4c8dd6")
+FOCUS = shade("#6fb0ff")
+PROPOSED = shade("#f2c94c")
 """What the machine proposes and nobody has judged."""
-SALIENCY = "#1f7dff"
+SALIENCY = shade("#1f7dff")
 """Laid over pictures: seen on black, on white, and beside the red of a trigger."""
-SELECTED = "#ffffff"
-FAINT = "#3a404b"
+SELECTED = "#10151c" if LIGHT else "#ffffff"
+FAINT = shade("#3a404b")
 """Samples that the filter hides, kept as context."""
 
-VERDICT_COLOURS = {"none": "#7c8696", "low": "#6fae75", "medium": "#f2a541", "high": "#ef5b5b"}
-MESSAGE_COLOURS = {"info": ACCENT, "done": "#58a866", "warning": "#f2a541", "error": "#ef5b5b"}
+VERDICT_COLOURS = {
+    verdict: shade(colour)
+    for verdict, colour in (
+        ("none", "#7c8696"),
+        ("low", "#6fae75"),
+        ("medium", "#f2a541"),
+        ("high", "#ef5b5b"),
+    )
+}
+MESSAGE_COLOURS = {
+    "info": ACCENT,
+    "done": shade("#58a866"),
+    "warning": VERDICT_COLOURS["medium"],
+    "error": VERDICT_COLOURS["high"],
+}
 
 _TABLEAU = (
     "#4c78a8",
@@ -48,6 +65,7 @@ _TABLEAU = (
     "#bab0ac",
 )
 _HEAT = ("#2b3350", "#3d4f8a", "#7a4f9a", "#c0517f", "#ee7a52", "#fcb84c", "#fdf3a8")
+_HEAT_ON_WHITE = ("#d9dfea", "#f3cf7a", "#ee9a52", "#dd6a5f", "#b5407f", "#6d2f86", "#2a1a5e")
 
 
 def class_colours(count: int) -> list[str]:
@@ -61,14 +79,29 @@ def class_colours(count: int) -> list[str]:
     return colours
 
 
+def veil(colour: str, alpha: int) -> QColor:
+    """Return a colour of the dark look, as this one has it, that lets through what is below.
+
+    Parameters
+    ----------
+    colour : str
+    alpha : int
+        0 for nothing at all to 255 for a wall.
+    """
+    answer = QColor(shade(colour))
+    answer.setAlpha(alpha)
+    return answer
+
+
 def packed(colour: str) -> int:
     """Return a colour as the 32-bit number that `QImage.Format_RGB32` stores."""
     return 0xFF000000 | int(colour.lstrip("#"), 16)
 
 
 def heat_table() -> NDArray[np.uint32]:
-    """Return 256 packed colours from unremarkable (dark blue) to remarkable (pale yellow)."""
-    knots = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _HEAT], float)
+    """Return 256 packed colours from unremarkable to remarkable, away from the background."""
+    scale = _HEAT_ON_WHITE if LIGHT else _HEAT
+    knots = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in scale], float)
     at = np.linspace(0, len(knots) - 1, 256)
     rgb = np.stack([np.interp(at, np.arange(len(knots)), knots[:, k]) for k in range(3)], axis=1)
     red, green, blue = np.round(rgb).astype(np.uint32).T
@@ -87,7 +120,7 @@ def icon(name: str) -> QIcon:
     except OSError:
         return QIcon()
     answer = QIcon()
-    for mode, colour in ((QIcon.Mode.Normal, TEXT), (QIcon.Mode.Disabled, "#5b6472")):
+    for mode, colour in ((QIcon.Mode.Normal, TEXT), (QIcon.Mode.Disabled, shade("#5b6472"))):
         answer.addPixmap(_rendered(drawing.replace("#dde2ea", colour), 20), mode)
     return answer
 
@@ -111,7 +144,7 @@ def _rendered(svg: str, side: int) -> QPixmap:
 
 
 def apply(app: QApplication) -> None:
-    """Give the whole application the dark look."""
+    """Give the whole application its look."""
     app.setStyle(QStyleFactory.create("Fusion"))
     palette = QPalette()
     roles = QPalette.ColorRole
@@ -136,11 +169,11 @@ def apply(app: QApplication) -> None:
         roles.Dark: "#101216",
         roles.Shadow: "#0b0c0f",
     }.items():
-        palette.setColor(role, QColor(colour))
+        palette.setColor(role, QColor(shade(colour)))
     for role in (roles.Text, roles.WindowText, roles.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#69727f"))
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(shade("#69727f")))
     app.setPalette(palette)
-    app.setStyleSheet(STYLE)
+    app.setStyleSheet(shade(STYLE))
 
 
 _UP = (places.resources() / "icons" / "up.svg").as_posix()
