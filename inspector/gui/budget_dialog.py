@@ -171,8 +171,9 @@ class BudgetDialog(QDialog):
             self.keep.setVisible(self._workspace.ends_early)
             left = event.get("seconds_left")
             more = f" {duration(left)} left {self.REST}" if isinstance(left, int | float) else ""
-            now = ": ".join(filter(None, (event.get("stage") or self.RUNS, event.get("text"))))
-            self.said.setText(f"{plain(now, 60)} …{more}")
+            parts = (event.get("stage") or self.RUNS, event.get("text") or "")
+            now = ": ".join(filter(None, (plain(part, 45) for part in parts)))
+            self.said.setText(f"{now} …{more}")
 
     def done(self, result: int) -> None:
         # Who closes the question has not agreed.

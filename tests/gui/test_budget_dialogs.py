@@ -91,6 +91,8 @@ def test_the_budget_comes_first_then_the_answer_then_the_progress(
     assert dialog.said.text() == f"Some stage … 12 s left {dialog.REST}"
     space.job_event.emit({**told, "text": "network 3 of 19"})
     assert dialog.said.text().startswith("Some stage: network 3 of 19 … 12 s left")
+    space.job_event.emit({**told, "text": ["odd"]})  # An engine read hostile bytes.
+    assert dialog.said.text().startswith("Some stage: ")
     space.job_event.emit({"event": "done", "job": dialog.JOB})
     assert dialog.said.text().startswith(dialog.DONE)
     assert dialog.measure.isEnabled()
