@@ -55,6 +55,7 @@ class AuditPanel(WhenShown):
         self._workspace = workspace
         self._stale = True
         self._page: list[int] = []
+        self._by_hand = False
         self.classes = QComboBox(self)
         self.amount = count_box()
         self.amount.setValue(DRAWN)
@@ -274,7 +275,8 @@ class AuditPanel(WhenShown):
         shown = [self.classes.itemData(at) for at in range(self.classes.count())]
         if shown == order:
             return
-        chosen = self.label
+        # What was first before the scan knew anything is nobody's choice.
+        chosen = self.label if self._by_hand else -1
         self.classes.blockSignals(True)
         self.classes.clear()
         for index in order:
@@ -364,7 +366,7 @@ class AuditPanel(WhenShown):
     # ---- signals --------------------------------------------------------------------------------
 
     def _on_case(self, _: object = None) -> None:
-        self._page = []
+        self._page, self._by_hand = [], False
         self.classes.blockSignals(True)
         self.classes.clear()
         self.classes.blockSignals(False)
@@ -375,7 +377,7 @@ class AuditPanel(WhenShown):
             self.refresh()
 
     def _on_class(self, _: int) -> None:
-        self._page = []
+        self._page, self._by_hand = [], True
         self.refresh()
 
 

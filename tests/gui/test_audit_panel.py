@@ -44,6 +44,24 @@ def test_the_class_that_stands_out_is_offered_first(panel: AuditPanel) -> None:
     assert not panel.compute.isEnabled()
 
 
+def test_a_scan_that_ends_puts_its_class_first_unless_one_was_chosen(
+    panel: AuditPanel, space: Workspace
+) -> None:
+    assert space.case is not None
+    outcome = space.case.get("outcome")
+    space.case.set("outcome", None)  # As while the scan still runs.
+    space.case_changed.emit(space.case)
+    assert panel.label == 0
+    space.case.set("outcome", outcome)
+    panel.refresh()
+    assert panel.label == TARGET
+    panel.classes.setCurrentIndex(2)
+    chosen = panel.label
+    space.case.set("outcome", None)
+    panel.refresh()
+    assert panel.label == chosen
+
+
 def test_keys_give_verdicts_and_go_on(qtbot: QtBot, panel: AuditPanel, space: Workspace) -> None:
     panel.amount.setValue(60)
     qtbot.mouseClick(panel.draw_button, Qt.MouseButton.LeftButton)
