@@ -39,6 +39,7 @@ class JobsPanel(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._over = True
+        self._stopping = False
         self._paused = False
         self.stages: dict[str, StageRow] = {}
         self.state = QLabel(self)
@@ -107,6 +108,7 @@ class JobsPanel(QWidget):
                 row.enter(str(event.get("state", "")))
                 self._close_steps(row)
         elif kind == "finishing":
+            self._stopping = True
             self._say(f"{self._job()}: stopping, what was found so far is kept …")
             self.keep.setEnabled(False)
             self.pause.setEnabled(False)
@@ -121,7 +123,7 @@ class JobsPanel(QWidget):
         if self._over:
             self._forget()
             self._over = False
-            self._paused = False
+            self._paused = self._stopping = False
             self._say(self._job())
         self.stack.show_content()
 
@@ -145,11 +147,13 @@ class JobsPanel(QWidget):
             return
         self._over = True
         self._paused = False
+        early = self._stopping and event.get("event") == "done"
         for row in self.stages.values():
-            row.end(str(event.get("event")))
+            row.end("stopped early" if early else str(event.get("event")))
         parts = [plain(event.get(name, ""), 300) for name in ("what", "why", "fix")]
         cause = " ".join(part for part in parts if part)
-        text = f"{job}: {_ENDINGS[str(event['event'])]}"
+        ended = "stopped early, what it had is kept" if early else _ENDINGS[str(event["event"])]
+        text = f"{job}: {ended}"
         self._say(f"{text} · {cause}" if cause else text)
         self.stack.show_content()
 

@@ -80,6 +80,18 @@ def test_done_stages_stay_until_the_next_job(jobs: JobsPanel, space: Workspace) 
     assert [row.name.text() for row in jobs.stages.values()] == ["Trigger"]
 
 
+def test_a_search_that_was_stopped_is_not_called_done(jobs: JobsPanel, space: Workspace) -> None:
+    search = {"event": "progress", "stage": "Trigger search", "done": 67, "total": 100}
+    space.job_event.emit(search)
+    space.job_event.emit({"event": "finishing"})
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    assert jobs.stages["trigger search"].left.text() == "stopped early"
+    assert jobs.state.text() == "Trigger: stopped early, what it had is kept"
+    space.job_event.emit({**search, "done": 100})
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    assert jobs.stages["trigger search"].left.text() == "done"
+
+
 def test_steps_within_a_stage_end_with_it(jobs: JobsPanel, space: Workspace) -> None:
     space.job_event.emit({"event": "stage", "stage": "Reading evidence", "state": "started"})
     space.job_event.emit({"event": "progress", "stage": "model", "done": 15, "total": 0})
