@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,23 @@ def _settle(case: Case, check: Check, put: Callable[[Event], None]) -> None:
     from inspector.engine.client.evidence import settle_doubts
 
     for found in settle_doubts(case, check=check):
-        names = ", ".join(case.watch.results()) or "none so far"
+        names = counted(case.watch.results())
         text = (
             f"The {found.item.role} {found.item.path} has changed since the case was made. "
             f"Its results belong to the former bytes and are stale: {names}."
         )
         put({"event": "told", "kind": "warning", "text": text})
+
+
+def counted(results: Sequence[str]) -> str:
+    """Return which results there are, in few words: a case may hold dozens of triggers."""
+    said = []
+    for kind in ("finding", "trigger"):
+        count = sum(name.startswith(f"{kind} ") for name in results)
+        if count:
+            said.append(f"{count} {kind}{'' if count == 1 else 's'}")
+    rest = [name for name in results if not name.startswith(("finding ", "trigger "))]
+    return ", ".join([*rest, *said]) or "none so far"
 
 
 def _relocate(

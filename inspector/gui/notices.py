@@ -117,6 +117,7 @@ class Notices(QWidget):
         case = self._workspace.case
         if changed:
             said = "  ".join(f"{_name(look)} was changed on disk: {look.why}." for look in changed)
+            said = said[:1].upper() + said[1:]
             self.evidence.say(
                 f"{said}  Results from before belong to the former bytes and are stale.", again
             )

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from inspector.case import Case
 from inspector.gui.case_panel import CasePanel
+from inspector.gui.evidence_watch import counted
 from inspector.gui.judgements import offer_judgement
 from inspector.gui.main_window import MainWindow
 from inspector.gui.tag_kinds_dialog import TagKindsDialog
@@ -216,6 +217,7 @@ def test_evidence_that_changed_is_marked_when_the_window_gets_the_focus(
     qtbot.waitUntil(window.notices.evidence.isVisible, timeout=60_000)
     assert "was changed on disk" in window.notices.evidence.text
     assert "stale" in window.notices.evidence.text
+    assert window.notices.evidence.text[0].isupper()
     (entry,) = window.workspace.case.journal.of_act("evidence changed")
     assert "finding spectral" in entry.details["stale"]
     np.testing.assert_array_equal(window.workspace.table.columns["combined"], before)
@@ -356,3 +358,9 @@ def test_other_bytes_beside_the_case_are_not_taken_for_the_evidence(
     looked(qtbot, bare)
     assert bare.notices.evidence.isVisible()
     assert bare.workspace.case.evidence()[0].path == str(model)
+
+
+def test_stale_results_are_counted_not_listed() -> None:
+    names = ["signals", "finding spectral", *(f"trigger {at} pixel" for at in range(30))]
+    assert counted(names) == "signals, 1 finding, 30 triggers"
+    assert counted([]) == "none so far"
