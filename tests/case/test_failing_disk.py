@@ -154,7 +154,7 @@ _SCANNING = """
                         "findings": {"spectral": {"verdict": "low", "version": "1",
                                                   "score_array": "score:spectral"}},
                         "classes": [], "verdict": "low", "caveats": [], "calibrated": False,
-                        "columns": [], "kept": []}
+                        "columns": [], "kept": [], "order": ["spectral"]}
             if job == "pca":
                 return {"arrays": arrays(map__pca=np.ones((6, 2), np.float32))}
             return {"python": "3", "packages": {"torch": "2"}}
