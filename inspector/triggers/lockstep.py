@@ -15,6 +15,7 @@ from inspector.triggers.preview import Preview, Standing
 from inspector.triggers.running import Running
 from inspector.triggers.search import Search
 from inspector.triggers.stamp import Stamp
+from inspector.triggers.stamping import Stamping
 
 
 @dataclass
@@ -175,16 +176,10 @@ class Lockstep:
                 continue
             # The pictures of a class stand together: its trigger is broadcast, not repeated.
             classes, counts = (part.tolist() for part in row.unique_consecutive(return_counts=True))
-            own = [[value[at, None].requires_grad_() for value in values] for at in classes]
-            pixels = torch.div(self._pictures.pixels.index_select(0, index), 255)
-            stamped = torch.cat(
-                [
-                    self._form.stamp(
-                        some, *(part.expand(len(some), *part.shape[1:]) for part in one)
-                    )
-                    for some, one in zip(pixels.split(counts), own)
-                ]
-            )
+            pixels = torch.div(self._pictures.pixels.index_select(0, index), 255).split(counts)
+            triggers = [[value[at, None] for value in values] for at in classes]
+            stamping = Stamping(self._form, triggers, pixels)
+            stamped = stamping.pictures().requires_grad_()
             answers = self._answers(stamped)
             target = self._targets[row]
             losses = F.cross_entropy(answers, target, reduction="none")
@@ -193,14 +188,11 @@ class Lockstep:
                 before = self._pictures.answers[index]
                 kept = F.cross_entropy(others, before, reduction="none")
                 losses = losses + self._settings.keep * kept
-            (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped, retain_graph=True)
+            (slope,) = torch.autograd.grad((losses * share[row]).sum(), stamped)
             slope, steepness = finite_slope(slope)
-            found = iter(
-                torch.autograd.grad((stamped * slope).sum(), [part for one in own for part in one])
-            )
-            for at in classes:
-                for total in slopes:
-                    total[at] += next(found)[0]
+            for at, found in zip(classes, stamping.slopes(slope)):
+                for total, part in zip(slopes, found):
+                    total[at] += part[0]
             self._tally(row, losses.detach(), answers.detach().argmax(dim=1) == target, steepness)
         return slopes
 

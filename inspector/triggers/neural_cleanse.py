@@ -54,6 +54,16 @@ class Patch:
         mask, pattern = values
         return torch.lerp(pixels, pattern, mask)
 
+    def slopes(
+        self, pixels: torch.Tensor, slope: torch.Tensor, *values: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Return slopes at a mask and a pattern, for slopes at the pictures that they are on."""
+        mask, pattern = values
+        return [
+            (slope * (pattern - pixels)).sum(dim=0, keepdim=True).sum(dim=1, keepdim=True),
+            slope.sum(dim=0, keepdim=True) * mask,
+        ]
+
     def trigger(self, *values: torch.Tensor) -> Stamp:
         """Return one mask with its pattern."""
         mask, pattern = values
