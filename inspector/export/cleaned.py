@@ -6,6 +6,7 @@ Who fills the folder is the caller's choice: for a case an engine in its sandbox
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
+from inspector.case.renaming import flush_folder
+from inspector.case.sealed_exports import WORD
 from inspector.errors import BadInput
 from inspector.export.atomic import Hidden, hidden
 from inspector.export.filled import Filled
+from inspector.export.new_file import write_chunks
 from inspector.export.sealing import seal
 from inspector.export.target import checked_target, leftovers, refuse_nested
 from inspector.intake.datasets.names import listing
@@ -97,8 +101,8 @@ class ExportResult:
 Fill = Callable[[Path, str, Path], Filled]
 """Fill a folder (first) with the set of a role (second) that will have a name (third)."""
 
-Announce = Callable[[ExportResult, list[Path]], None]
-"""Take the result and the hidden folders, the quarantine's last."""
+Announce = Callable[[ExportResult, list[Path]], str]
+"""Take the result and the hidden folders, the quarantine's last; return the word of that note."""
 
 
 def write_set(
@@ -139,11 +143,10 @@ def write_set(
     control = control or Control()
     final = checked_target(task.sources, task.target)
     writing = _Writing(task, fill, provenance or {}, control)
-    announce = announce or _nobody
     if task.quarantine is None:
         with hidden(final) as first:
             result = writing.one("lists" if task.lists_only else "cleaned", first)
-            announce(result, [first.folder])
+            _announce(announce, result, first)
             first.appear()
         return result
     if not task.drop.any():
@@ -152,22 +155,31 @@ def write_set(
         )
     aside = checked_target(task.sources, task.quarantine)
     refuse_nested(aside, final)
-    with hidden(final) as first, hidden(aside) as second:
-        result = writing.one("cleaned", first)
-        result = replace(result, quarantine=writing.one("quarantine", second))
-        announce(result, [first.folder, second.folder])
-        second.appear()
-        try:
+    aside_stands = False
+    try:
+        with hidden(final) as first:
+            result = writing.one("cleaned", first)
+            with hidden(aside) as second:
+                result = replace(result, quarantine=writing.one("quarantine", second))
+                _announce(announce, result, first, second)
+                second.appear()
+            aside_stands = True
             first.appear()
-        except BaseException:
-            if not first.named:
-                second.disappear()
-            raise
+    except BaseException:
+        if aside_stands:
+            shutil.rmtree(aside, ignore_errors=True)
+        raise
     return result
 
 
-def _nobody(result: ExportResult, hidden: list[Path]) -> None:
-    """Stand in where nobody finishes what is cut off."""
+def _announce(
+    announce: Announce | None, result: ExportResult, first: Hidden, *more: Hidden
+) -> None:
+    """Have it written down what gets its name now, and leave a word of it beside the first."""
+    if announce is not None:
+        word = announce(result, [place.folder for place in (first, *more)])
+        write_chunks(first.partial / WORD, [word.encode("ascii")])
+        flush_folder(first.partial)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ _SCANNING = """
                         "layers": ["fc"], "turned": 0, "seconds": 0.1}
             if job == "detect":
                 return {"arrays": arrays(combined=ones, p_value=ones, score__spectral=ones),
-                        "kept": [], "findings": {"spectral": {"verdict": "low", "version": "1",
+                        "findings": {"spectral": {"verdict": "low", "version": "1",
                                                   "score_array": "score:spectral"}},
                         "classes": [], "verdict": "low", "caveats": [], "calibrated": False,
                         "columns": [], "kept": [], "order": ["spectral"]}

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from inspector.intake.models.networks.plain_cnn import PlainCNN
 from inspector.intake.models.networks.resnet_small import SmallResNet
 from inspector.triggers.frozen import frozen_copy
+from inspector.triggers.picture_layer import PictureLayer, in_blocks
 
 
 class Fork(nn.Module):
@@ -87,3 +89,86 @@ def test_answers_and_slopes_stay_and_the_network_is_not_touched(
     torch.testing.assert_close(frozen(pixels), network(pixels), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(slope, wanted, rtol=1e-3, atol=1e-4 * scale)
     assert all(torch.equal(part, before[name]) for name, part in network.state_dict().items())
+
+
+class Aside(nn.Module):
+    """Uses what its ReLU says beside its pool, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.relu, self.pool = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        maps = self.relu(self.convolution(pixels))
+        return self.pool(maps).mean(dim=(2, 3)) + maps.mean(dim=(2, 3))
+
+
+def same_slopes(one: nn.Module, other: nn.Module, pixels: torch.Tensor) -> None:
+    """Check that two networks answer alike, and have the same slopes at pictures."""
+    slopes = []
+    for network in (one, other):
+        free = pixels.clone().requires_grad_()
+        logits = network(free)
+        slopes.append(torch.autograd.grad(logits.square().sum(), free)[0])
+        torch.testing.assert_close(logits, one(pixels), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*slopes, rtol=1e-3, atol=1e-5 * float(slopes[0].abs().max()))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_plain_network_goes_the_fast_way_and_says_the_same(channels: int) -> None:
+    torch.manual_seed(0)
+    network = PlainCNN(channels, 10, 16, widths=(8, 16), hidden=16).eval()
+    frozen = frozen_copy(network, torch.rand(1, channels, 16, 16))
+    seen: list[bool] = []
+    frozen.get_submodule("maxpool1").register_forward_hook(
+        lambda _module, given, _made: seen.append(given[0].is_mkldnn)
+    )
+    assert any(isinstance(module, PictureLayer) for module in frozen.modules())
+    same_slopes(network, frozen, torch.rand(9, channels, 16, 16))
+    with torch.no_grad():
+        black = torch.zeros(2, channels, 16, 16)
+        torch.testing.assert_close(frozen(black), network(black), rtol=1e-4, atol=1e-5)
+    assert set(seen) == {torch.backends.mkldnn.is_available()}
+
+
+def test_what_is_used_twice_keeps_its_place() -> None:
+    torch.manual_seed(0)
+    network = Aside().eval()
+    frozen = frozen_copy(network, torch.rand(1, 3, 12, 12))
+    assert isinstance(frozen.get_submodule("relu"), nn.ReLU)
+    same_slopes(network, frozen, torch.rand(5, 3, 12, 12))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(3, 8, 3, padding=1), (12, 8)),
+        (nn.Conv2d(1, 8, 5, padding=2), (12, 12)),
+        (nn.Conv2d(1, 8, (3, 5), padding=(0, 1)), (8, 16)),
+        (nn.Conv2d(4, 8, 2), (6, 6)),
+        (nn.Conv2d(3, 8, 3), (7, 9)),
+    ],
+    ids=["three", "one", "oblong", "even kernel", "odd picture"],
+)
+def test_slopes_in_blocks_are_those_of_the_convolution(
+    layer: nn.Conv2d, shape: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    layer.requires_grad_(False)
+    blocked = in_blocks(layer)
+    assert blocked is not None
+    same_slopes(layer, blocked, torch.rand(3, layer.in_channels, *shape))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(16, 8, 3),
+        nn.Conv2d(3, 8, 3, stride=2),
+        nn.Conv2d(3, 8, 3, padding=3),
+        nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(3, 8, 3, padding="same"),
+    ],
+)
+def test_other_convolutions_stay_as_they_are(layer: nn.Conv2d) -> None:
+    assert in_blocks(layer) is None
