@@ -19,6 +19,9 @@ Value = float | int | str | bool
 Settings = Mapping[str, Mapping[str, Value]]
 """Values by the name of a parameter, by the id of a detector."""
 
+WIDEST = 2**53
+"""Whole numbers beyond it would not be the same on their way through JSON and forms."""
+
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -31,7 +34,9 @@ def checked_value(parameter: Parameter, value: Any) -> Value:
         It is of another type, no number, or out of bounds; says what it must be.
     """
     kind = type(parameter.default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int and abs(value) > WIDEST:
+        raise ValueError(f"parameter {parameter.name!r} cannot be a number of that size")
+    if kind is float and type(value) is int:
         value = float(value)
     known = type(value) is kind and not (isinstance(value, float) and not math.isfinite(value))
     if known and parameter.choices:
@@ -69,7 +74,7 @@ def said(value: Any) -> str:
     """Return a value as a person reads it, and as it can be typed."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)[:200]
 
 
 def bounds(parameter: Parameter) -> str:
@@ -142,7 +147,8 @@ def checked_settings(settings: Settings, infos: Mapping[str, DetectorInfo]) -> S
             try:
                 found.setdefault(detector, {})[name] = checked_value(known, value)
             except ValueError:
-                raise _refused(detector, known, said(value)) from None
+                told = said(value) if abs(_size(value)) <= WIDEST else "a number of that size"
+                raise _refused(detector, known, told) from None
     return found
 
 
@@ -269,6 +275,10 @@ def _parameter(detector: str, name: str, infos: Mapping[str, DetectorInfo]) -> P
             "`inspector detectors` lists them." if known else "Leave it out.",
         )
     return known[name]
+
+
+def _size(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0
 
 
 def _refused(detector: str, parameter: Parameter, text: str) -> BadInput:

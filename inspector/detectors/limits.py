@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inspector.api import Control
 from inspector.detectors.calibration import LEVEL, SELECTION
 from inspector.detectors.canaries import CANARIES, Canary, Grounds, Plant, grounds_of, planter
-from inspector.detectors.registry import discover
+from inspector.detectors.registry import checked_for, discover
 from inspector.detectors.runner import run_detectors
 from inspector.errors import BadInput
 from inspector.statistics.frontiers import (
@@ -155,7 +155,8 @@ def power_map(
     Raises
     ------
     BadInput
-        The class has fewer than 100 samples, there is no such canary, or what it moves is missing.
+        The class has fewer than 100 samples, there is no such canary, what it moves is missing, or a
+        detector cannot have such a value: it would fail each time, as if it had looked in vain.
     """
     control = control or Control()
     labels = np.asarray(labels)
@@ -169,7 +170,7 @@ def power_map(
     entries = [entry for entry in discover([], False) if entry.id in _COLUMNS]
     if "logits" not in plant(np.arange(1), 1.0, np.random.default_rng(0)):
         entries = [entry for entry in entries if entry.info and "logits" not in entry.info.needs]
-    told = {entry.id: own for entry in entries if (own := (parameters or {}).get(entry.id))}
+    told = checked_for(entries, parameters)
     cells: list[Cell] = []
     total = len(shares) * len(distances) * runs
     for at, share in enumerate(shares):

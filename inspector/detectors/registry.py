@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from inspector.detectors.loading import (
     factory_of,
 )
 from inspector.dropins import digest_of, drop_ins, execute
+from inspector.parameters import Settings, checked_settings
 from inspector.places import bundled_plugins, user_plugins
 
 GROUP = "inspector.detectors"
@@ -227,3 +228,18 @@ def _digest_or_nothing(file: Path | None) -> str:
         return digest_of(file) if file is not None else hashlib.sha256().hexdigest()
     except OSError:
         return ""
+
+
+def checked_for(
+    entries: Iterable[Entry], settings: Mapping[str, Mapping[str, Any]] | None
+) -> Settings:
+    """Return those of the settings that are for these detectors, each value in its type.
+
+    Raises
+    ------
+    BadInput
+        A detector has no such parameter, or the parameter cannot have such a value.
+    """
+    infos = {entry.id: entry.info for entry in entries if entry.info is not None}
+    own = {name: values for name, values in (settings or {}).items() if name in infos and values}
+    return checked_settings(own, infos)

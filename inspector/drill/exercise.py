@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
-from inspector.detectors import Entry, Outcome, run_detectors
+from inspector.detectors import Entry, Outcome, checked_for, run_detectors
 from inspector.detectors.derived import with_layers
 from inspector.drill.attack import Attack, Labels, Pixels
 from inspector.drill.copies import OWN, copied, estimate_seconds, small_model
@@ -118,11 +118,14 @@ def exercise(
     Raises
     ------
     BadInput
-        An attack that is not there, or does not fit these pictures.
+        An attack that is not there, or does not fit these pictures; a value that a detector cannot
+        have.
     Cancelled
         By ``control``.
     """
     control, begun = control or Control(), time.perf_counter()
+    # Before the training: a detector that refuses its values would seem to have looked in vain.
+    parameters = checked_for(entries, parameters)
     random = np.random.default_rng(plan.seed)
     order = random.permutation(len(labels))
     share = round(HELD_OUT * len(labels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from inspector.engine.client import ScanOptions
@@ -38,6 +38,7 @@ class DetectorsField(QWidget):
             "All detectors, what they cost, and the values that they can be given"
         )
         self.values = QLabel(self)
+        self.values.setTextFormat(Qt.TextFormat.PlainText)
         self.values.setWordWrap(True)
         self.defaults = QPushButton("Defaults", self)
         self.defaults.setToolTip("Give all of them their defaults again")

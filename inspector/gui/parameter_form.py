@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -22,17 +24,48 @@ from inspector.api import Parameter
 from inspector.gui.array_table import tooltip
 from inspector.gui.number_box import MOST, strip
 from inspector.gui.plain import plain
-from inspector.parameters import Value, bounds, said
+from inspector.parameters import WIDEST, Value, bounds, said
 
 Field = QCheckBox | QComboBox | QDoubleSpinBox | QLineEdit | QSpinBox
-_DECIMALS = 9
+_DECIMALS, _DIGITS = 60, 15
+_BEGUN = re.compile(r"-?\d*\.?\d*(e[+-]?\d*)?", re.IGNORECASE)
+_WHOLE = re.compile(r"-?\d*")
+_State = QValidator.State
 
 
 class PlainNumber(QDoubleSpinBox):
-    """A number as a person writes it: 0.05, not 0.050000000."""
+    """A number as a person writes it: 0.05, not 0.050000000, and 1e-10 where it is that small.
+
+    Parameters
+    ----------
+    whole : bool
+        It has no decimals.
+    """
+
+    def __init__(self, whole: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._whole = whole
+        # Qt rounds values to these: enough that none is taken for another.
+        self.setDecimals(0 if whole else _DECIMALS)
 
     def textFromValue(self, value: float) -> str:
-        return f"{value:.{_DECIMALS}g}"
+        return f"{value:.0f}" if self._whole else said(float(f"{value:.{_DIGITS}g}"))
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, at: int) -> tuple[QValidator.State, str, int]:
+        if not (_WHOLE if self._whole else _BEGUN).fullmatch(text):
+            return _State.Invalid, text, at
+        try:
+            number = float(text)
+        except ValueError:
+            return _State.Intermediate, text, at
+        inside = self.minimum() <= number <= self.maximum()
+        return (_State.Acceptable if inside else _State.Intermediate), text, at
 
 
 class ParameterForm(QWidget):
@@ -157,17 +190,17 @@ def _field(one: Parameter, parent: QWidget) -> Field:
         return box
     if isinstance(one.default, str):
         return QLineEdit(parent)
-    low = -MOST if one.low is None else one.low
-    high = MOST if one.high is None else one.high
+    edge = WIDEST if isinstance(one.default, int) else 1e30
+    low = -edge if one.low is None else one.low
+    high = edge if one.high is None else one.high
     if isinstance(one.default, int) and -MOST <= low <= high <= MOST:
         whole = QSpinBox(parent)
         whole.setRange(int(low), int(high))
         strip(whole)
         whole.setMinimumWidth(90)
         return whole
-    number = PlainNumber(parent)
-    number.setDecimals(0 if isinstance(one.default, int) else _DECIMALS)
-    number.setRange(-1e30 if one.low is None else one.low, 1e30 if one.high is None else one.high)
+    number = PlainNumber(isinstance(one.default, int), parent)
+    number.setRange(low, high)
     strip(number)
     number.setMinimumWidth(90)
     return number
@@ -194,8 +227,7 @@ def _value(one: Parameter, field: Field) -> Value:
     if isinstance(field, QLineEdit):
         return field.text()
     # A box rounds to its decimals: a default that it cannot show exactly is still the default.
-    default = float(one.default)
-    if abs(field.value() - default) <= 0.5 * 10**-_DECIMALS:
+    if isinstance(field, PlainNumber) and field.text() == field.textFromValue(float(one.default)):
         return one.default
     return type(one.default)(field.value())
 

@@ -48,6 +48,13 @@ def test_far_and_large_groups_are_found_and_near_ones_are_not():
     assert found.smallest_group == 7
 
 
+@pytest.mark.parametrize("own", [{"nonsense": 1}, {"directions": "many"}])
+def test_a_value_that_a_detector_cannot_have_is_refused_before_it_fails_unseen(own):
+    rows, labels = _activations(600)
+    with pytest.raises(BadInput, match="spectral-whitened"):
+        power_map(rows, labels, ["a", "b", "c"], 0, runs=1, parameters={"spectral-whitened": own})
+
+
 def test_the_same_seed_measures_the_same():
     rows, labels = _activations(600)
     args = (rows, labels, ["a", "b", "c"], 0)

@@ -8,9 +8,12 @@ import pytest
 from inspector.api import DetectorInfo, Finding, Parameter, Progress
 from inspector.detectors import Entry, run_detectors
 from inspector.engine.choosing import check_running
+from inspector.engine.client import ScanOptions
 from inspector.engine.jobs.kept_findings import step_keys
 from inspector.errors import BadInput
 from inspector.parameters import (
+    assignments,
+    checked_settings,
     cost,
     infos_of,
     read_settings,
@@ -53,6 +56,26 @@ def test_words_become_values_of_the_type_that_the_detector_declares() -> None:
     }
 
 
+def test_values_are_told_as_they_can_be_typed() -> None:
+    values = {"folded": {"share": 0.1234567, "strict": True}, "usual": {"power": 2.0}}
+    told = assignments(values)
+    assert told == "folded.share=0.1234567, folded.strict=true, usual.power=2"
+    assert read_settings(told.split(", "), INFOS) == values
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 10**17, [1], None, "x" * 10**5, True])
+def test_values_of_a_foreign_record_are_refused_in_a_sentence(value: object) -> None:
+    with pytest.raises(BadInput, match=r"folded\.share cannot be") as refused:
+        checked_settings({"folded": {"share": value}}, INFOS)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("parameters", [[1], 5, "x", None, {"spectral": [1]}, {"spectral": 5}])
+def test_a_foreign_record_of_another_shape_sets_nothing(parameters: object) -> None:
+    record = {"model": "/m.pt", "data": "/d", "parameters": parameters}
+    assert ScanOptions.from_record(record).parameters == {}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -65,6 +88,8 @@ def test_words_become_values_of_the_type_that_the_detector_declares() -> None:
         (["folded.folds=three"], "cannot be 'three'"),
         (["folded.share=nan"], "It must be a number, 0 or more"),
         (["folded.share=inf"], "It must be a number, 0 or more"),
+        (["folded.share=" + "9" * 400], "It must be a number, 0 or more"),
+        (["folded.folds=" + "9" * 400], "a whole number from 2 to 20"),
         (["folded.strict=maybe"], "true or false"),
         (["folded.look=last"], "one of: all, first half"),
         (["folded.folds=3", "folded.folds=4"], "set twice"),

@@ -106,6 +106,46 @@ def test_values_have_the_declared_types_and_go_back_to_the_defaults(qtbot: QtBot
     assert form.values() == {}
 
 
+@pytest.mark.parametrize(
+    ("parameter", "typed", "wanted"),
+    [
+        (Parameter("tiny", 1e-10, "H."), "3e-10", 3e-10),
+        (Parameter("tiny", 1e-10, "H."), "0", 0.0),
+        (Parameter("tiny", 1e-10, "H."), "0.0000000001", None),
+        (Parameter("part", 0.05, "H."), "0.05000001", 0.05000001),
+        (Parameter("large", 5, "H."), "1000000000000", 10**12),
+        (Parameter("large", 5, "H."), "1.5", 15),
+        (Parameter("large", 5, "H."), "1e400", None),
+        (Parameter("part", 0.05, "H.", 0, 1), "abc", None),
+        (Parameter("part", 0.05, "H.", 0, 1), "-", None),
+    ],
+)
+def test_numbers_that_are_typed_are_taken_as_they_are(
+    qtbot: QtBot, parameter: Parameter, typed: str, wanted: Any
+) -> None:
+    form = ParameterForm()
+    qtbot.addWidget(form)
+    form.show_parameters([parameter, Parameter("other", 1, "H.")], {})
+    field = form.fields[parameter.name]
+    field.selectAll()
+    qtbot.keyClicks(field, typed)
+    form.finish()
+    assert form.values().get(parameter.name) == wanted
+    # Another field changes nothing about it.
+    form.fields["other"].setValue(2)
+    form.finish()
+    assert form.values().get(parameter.name) == wanted
+
+
+def test_a_number_keeps_its_digits(qtbot: QtBot) -> None:
+    form = ParameterForm()
+    qtbot.addWidget(form)
+    form.show_parameters([Parameter("part", 0.05, "H."), Parameter("many", 1, "H.")], {})
+    form.show_parameters(form._parameters, {"part": 0.12345678912345, "many": 10**15})
+    form.finish()
+    assert form.values() == {"part": 0.12345678912345, "many": 10**15}
+
+
 def test_what_is_ticked_and_set_is_what_the_scan_is_asked_for(
     shown: Callable[..., DetectorsDialog],
 ) -> None:
@@ -169,6 +209,8 @@ def test_the_line_of_detectors_says_what_is_set_and_takes_it_back(qtbot: QtBot) 
     assert field.ids() == ["+folded"]
     assert field.problem() == ""
     assert field.values.text() == "folded.folds=3"
+    # The names may be from a case that somebody else made.
+    assert field.values.textFormat() == Qt.TextFormat.PlainText
     field.defaults.click()
     assert field.parameters == {}
     assert field.ids() == ["+folded"]

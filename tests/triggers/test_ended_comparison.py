@@ -172,6 +172,23 @@ def test_a_comparison_that_was_cut_short_does_not_take_the_place_of_a_fuller_one
     assert document_of(case) == before
 
 
+def test_a_new_method_of_a_cut_comparison_leaves_what_more_shadows_said_of_the_network(
+    case: Case,
+) -> None:
+    search(case, Ends(), shadows=COUNT)
+    before = document_of(case)
+    summary = {**case.get("trigger_summary"), "verdict": "high"}
+    case.set("trigger_summary", summary)
+    both = {"methods": ["maximum-margin", "universal-perturbation"]}
+    search(case, Ends(1.3), shadows=COUNT, **both)
+    after = document_of(case)
+    assert {row["method"] for row in after["classes"]} == set(both["methods"])
+    assert after["shadows"] == before["shadows"]
+    assert case.get("trigger_summary")["verdict"] == "high"
+    search(case, Ends(), shadows=COUNT, **both)
+    assert case.get("trigger_summary")["verdict"] != "high"
+
+
 def test_a_comparison_that_was_cut_short_takes_the_place_of_none_and_of_a_shorter_one(
     case: Case,
 ) -> None:

@@ -206,9 +206,10 @@ class ScanOptions:
             values["detectors"] = tuple(values["detectors"])
         values["layers"] = tuple(values.get("layers", ("auto",)))
         values["checkpoints"] = tuple(map(Path, values.get("checkpoints") or ()))
+        told = values.get("parameters")
         values["parameters"] = {
             str(detector): dict(own)
-            for detector, own in (values.get("parameters") or {}).items()
+            for detector, own in (told.items() if isinstance(told, dict) else ())
             if isinstance(own, dict)
         }
         return cls(**values)

@@ -9,7 +9,7 @@ import numpy as np
 
 from inspector.case import Case, find_trigger, trigger_id
 from inspector.case.findings import VERDICTS
-from inspector.case.shadow_document import NETWORKS, beside_of
+from inspector.case.shadow_document import NETWORKS, beside_of, shadows_of
 from inspector.case.trigger_choice import SEARCH, TRIGGER_PARTS
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.runs import keep_environment, keep_run
@@ -124,16 +124,22 @@ def reconstruct(
             case.set("trigger_summary", {**(case.get("trigger_summary") or {}), "said": said})
             emit({"event": "log", "text": said})
             return result
-    if networks and networks["count"] and (not early or any(map(_beside, rows))):
+    fuller = early and _compared_more(case, networks)
+    if networks and networks["count"] and not fuller and (not early or any(map(_beside, rows))):
         case.set(NETWORKS, networks)
     arrays = _arrays_of(rows, result["arrays"])
     register(case, arrays, emit)
     for row in rows:
         case.record_trigger(int(row["index"]), str(row["method"]), row)
-    unsaid = {"arrays"} if networks and networks["count"] else {"arrays", "shadows"}
-    case.set(
-        "trigger_summary", {**{k: v for k, v in result.items() if k not in unsaid}, "said": said}
-    )
+    unsaid = {"arrays"} if networks and networks["count"] and not fuller else {"arrays", "shadows"}
+    summary = {**{k: v for k, v in result.items() if k not in unsaid}, "said": said}
+    if fuller:
+        # With fewer shadow networks less can be said: what more of them said stands.
+        former = case.get("trigger_summary") or {}
+        verdicts = [former.get("verdict"), summary["verdict"]]
+        summary["verdict"] = next((one for one in reversed(VERDICTS) if one in verdicts), "none")
+        summary |= {name: former[name] for name in ("shadows",) if name in former}
+    case.set("trigger_summary", summary)
     # A search that was not through cannot be repeated: a rerun makes the part that was.
     through = {int(row["index"]) for row in rows if not row["stopped_early"]}
     keep_run(
@@ -195,6 +201,12 @@ def _worth_recording(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, A
         return known and not row["stopped_early"] and _beside(row) >= _beside(there)
 
     return [row for row in rows if better(row)]
+
+
+def _compared_more(case: Case, networks: dict[str, Any] | None) -> bool:
+    """Tell whether the case holds a comparison with more shadow networks than these."""
+    there = (shadows_of(case) or {}).get("count", 0)
+    return bool(there > (networks["count"] if networks else 0))
 
 
 def _beside(row: dict[str, Any]) -> int:
