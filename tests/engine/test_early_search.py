@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from inspector.case import Case, trigger_document, trigger_sentence
 from inspector.cli import asking
 from inspector.cli import scan as command
 from inspector.engine.client import Investigation, ScanOptions, triggers
+from inspector.engine.client.engines import Engines
 from inspector.engine.client.rerun import _searches
 from inspector.engine.client.triggers import reconstruct
 from inspector.errors import Cancelled
@@ -236,3 +237,27 @@ def test_a_job_runs_from_when_it_was_begun_until_its_end_is_told(case: Case) -> 
     go_on.set()
     investigation.close()
     assert told[1:] == [("done", None)]
+
+
+class Slow:
+    """Stands in for an engine; while a job is on its way to it, somebody cancels."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile, self.cancelled = meanwhile, False
+
+    def submit(self, job: str, **arguments: Any) -> int:
+        self.meanwhile()
+        return 1
+
+    def cancel(self, number: int) -> None:
+        self.cancelled = True
+
+    def wait(self, number: int) -> dict[str, Any]:
+        assert self.cancelled, "it would work to its end"
+        raise Cancelled
+
+
+def test_a_cancel_while_a_job_is_on_its_way_reaches_it(case: Case) -> None:
+    engines = Engines(case, lambda event: None)
+    with pytest.raises(Cancelled):
+        engines._run_in(Slow(engines.cancel), "signals", {})  # type: ignore[arg-type]

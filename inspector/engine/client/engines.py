@@ -167,8 +167,11 @@ class Engines:
         number = engine.submit(job, **arguments)
         self._current = engine, number
         try:
-            if self._finishing.is_set():  # Asked for before the job was there to be told.
+            # Asked for before the job was there to be told.
+            if self._finishing.is_set():
                 engine.finish(number)
+            if self._cancelled.is_set():
+                self.cancel()
             return engine.wait(number)
         finally:
             self._current = None
