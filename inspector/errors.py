@@ -90,3 +90,12 @@ def from_message(message: Mapping[str, Any]) -> InspectorError:
     }
     kind = kinds.get(str(message.get("kind")), InspectorError)
     return kind(what, why, fix)
+
+
+def unforeseen(error: Exception) -> InspectorError:
+    """Put an exception that nobody foresaw into words."""
+    return InspectorError(
+        f"Inspector itself has a fault: {type(error).__name__}: {str(error)[:200]}.",
+        "What was finished before is kept.",
+        "Try again; if it comes back, report it with what the log says.",
+    )

@@ -58,8 +58,16 @@ class SampleTable:
     def refresh(self) -> set[str]:
         """Take up arrays that were written since; return the names of new or changed columns."""
         known = self.case.arrays()
+        # What a detector found before it failed with other values is not its finding any more.
+        failed = {
+            f"score:{one}"
+            for one, found in self.case.findings().items()
+            if found.get("status") == "failed"
+        }
         scores = {
-            name.partition(":")[2]: name for name in sorted(known) if name.startswith("score:")
+            name.partition(":")[2]: name
+            for name in sorted(known)
+            if name.startswith("score:") and name not in failed
         }
         # A plugin may call itself "label"; the columns of the case come first.
         wanted = {**_ARRAYS, **scores, **_ARRAYS, **_LAST, "assessed": "assessed"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from inspector.case import Case
-from inspector.errors import BadInput, Cancelled, InspectorError
+from inspector.errors import BadInput, Cancelled, InspectorError, unforeseen
 
 if TYPE_CHECKING:
     from inspector.engine.client import Engine
@@ -70,6 +71,12 @@ class BackgroundJob:
         except OSError as error:
             what = f"The {self.name} stopped: {error.strerror or error}."
             ending = {"event": "failed", "what": what, "why": "", "fix": ""}
+        except Exception as error:  # the end is always told
+            ending = {
+                "event": "failed",
+                "detail": traceback.format_exc(),
+                **unforeseen(error).as_message(),
+            }
         self._emit({**ending, "job": self.name})
 
 
@@ -103,6 +110,8 @@ class Question(Generic[Answer]):
             self.answer = error
         except OSError as error:
             self.answer = InspectorError(f"The engine could not be started: {error.strerror}.")
+        except Exception as error:  # whoever looks for the answer would look for ever
+            self.answer = unforeseen(error)
 
 
 def start_export(

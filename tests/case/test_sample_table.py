@@ -107,3 +107,11 @@ def test_the_order_is_that_of_a_stable_sort(numbers: list[float], dtype: type) -
 def test_negative_nan_comes_last_too() -> None:
     values = np.array([0xFFC00000, 0x3F800000, 0x7FC00000, 0xFF800000], np.uint32).view(np.float32)
     assert ascending(values).tolist() == [3, 1, 0, 2]
+
+
+def test_scores_from_before_a_detector_failed_are_not_its_scores_any_more(scanned: Case) -> None:
+    assert "spectral" in SampleTable(scanned).detectors
+    scanned.record_finding("spectral", {"status": "failed", "parameters": {"rank": 9}})
+    table = SampleTable(scanned)
+    assert "spectral" not in table.detectors
+    assert "spectral" not in table.columns

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from inspector.api import DetectorInfo, Finding, Parameter, Progress
+from inspector.case import Case
 from inspector.detectors import Entry, run_detectors
 from inspector.engine.choosing import check_running
 from inspector.engine.client import ScanOptions
+from inspector.engine.client.options import as_looked
 from inspector.engine.jobs.kept_findings import step_keys
 from inspector.errors import BadInput
 from inspector.parameters import (
@@ -74,6 +79,19 @@ def test_values_of_a_foreign_record_are_refused_in_a_sentence(value: object) -> 
 def test_a_foreign_record_of_another_shape_sets_nothing(parameters: object) -> None:
     record = {"model": "/m.pt", "data": "/d", "parameters": parameters}
     assert ScanOptions.from_record(record).parameters == {}
+
+
+def test_limits_and_drills_look_as_the_findings_did(tmp_path: Path) -> None:
+    """A later scan with other values may have been cancelled before any detector ran."""
+    with Case.create(tmp_path / "a.case") as case:
+        options = ScanOptions(Path("/m.pt"), Path("/d"), parameters={"folded": {"folds": 9}})
+        case.set("scan", options.as_record())
+        own = {"folds": 3, "strict": False}
+        case.record_finding("folded", {"parameters": own, "in_place_of": {"folds": 5}})
+        case.record_finding("usual", {"parameters": {"power": 2.0}, "in_place_of": {}})
+        looked = as_looked(case)
+        assert looked.parameters == {"folded": {"folds": 3}}
+        assert replace(looked, parameters=options.parameters) == options
 
 
 @pytest.mark.parametrize(

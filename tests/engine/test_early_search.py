@@ -224,6 +224,18 @@ def test_before_the_budget_was_agreed_to_there_is_nothing_to_keep(
     assert ends == [False, False, True]
 
 
+def test_the_end_of_a_job_that_fails_as_nobody_foresaw_is_told(case: Case) -> None:
+    told: list[dict[str, object]] = []
+    investigation = Investigation(case, told.append)
+    investigation._start("stamp", lambda: {}["missing"])
+    investigation.close()
+    (end,) = told
+    assert (end["event"], end["job"]) == ("failed", "stamp")
+    assert "Inspector itself has a fault: KeyError: 'missing'." in str(end["what"])
+    assert "Traceback" in str(end["detail"])
+    assert investigation.running is None
+
+
 def test_a_job_runs_from_when_it_was_begun_until_its_end_is_told(case: Case) -> None:
     told: list[tuple[str, str | None]] = []
     investigation = Investigation(

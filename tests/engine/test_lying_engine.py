@@ -74,7 +74,6 @@ def test_an_answer_without_sense_is_one_sentence(
     monkeypatch.setattr(investigation, "_open_engine", lambda options: None)
     monkeypatch.setattr(investigation, "_run", lambda job, **arguments: answer)
     investigation.start_scan(options, with_map=False)
-    assert investigation._thread is not None
     investigation._thread.join(20)
     assert said[-1]["event"] == "failed"
     assert said[-1]["what"]

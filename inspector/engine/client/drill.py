@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from inspector.case import Case
-from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.options import ScanOptions, as_looked
 from inspector.engine.client.steps import RunJob, key_of
 from inspector.errors import BadInput, Cancelled
 
@@ -169,7 +169,7 @@ def exercised(case: Case, targets: Collection[int]) -> ScanOptions:
         raise BadInput(
             f"There is no class {wrong[0]}.", f"There are {len(case.class_names)}.", "Count from 0."
         )
-    return ScanOptions.from_record(case.get("scan"))
+    return as_looked(case)
 
 
 def measure(

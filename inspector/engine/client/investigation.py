@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from inspector.engine.client import scan as scans
 from inspector.engine.client.answers import understood
 from inspector.engine.client.engines import Engines
 from inspector.engine.client.evidence import settle_doubts
+from inspector.engine.client.job_thread import JobThread
 from inspector.engine.client.limits import measure, planting
 from inspector.engine.client.options import ScanOptions
 from inspector.engine.client.pace import Pace
@@ -50,10 +50,8 @@ class Investigation:
         self._engines = Engines(case, self._on_engine_event)
         self._open_engine, self._run = self._engines.open, self._engines.run
         self._pace = Pace()
-        self._thread: threading.Thread | None = None
-        self._map_thread: threading.Thread | None = None
+        self._thread, self._map_thread = JobThread(self._emit), JobThread(self._emit)
         self._job: str | None = None
-        self._begun: str | None = None
         self._asking = False
 
     # ---- state ----------------------------------------------------------------------------------
@@ -62,9 +60,7 @@ class Investigation:
     def running(self) -> str | None:
         """Name of the running job: "scan", "trigger", "carriers", "stamp", "map" or None."""
         # A job that was begun runs, though its thread has not come to it yet.
-        if self._job is not None or self._begun is not None:
-            return self._job or self._begun
-        return "map" if self._map_thread is not None and self._map_thread.is_alive() else None
+        return self._job or self._thread.job or self._map_thread.job
 
     @property
     def layers(self) -> list[str]:
@@ -125,12 +121,8 @@ class Investigation:
 
     def start_map(self) -> None:
         """Place the samples in the background, beside whatever else runs."""
-        if self._map_thread is not None and self._map_thread.is_alive():
-            return
-        self._map_thread = threading.Thread(
-            target=self._guard, args=("map", self.map), name="map", daemon=True
-        )
-        self._map_thread.start()
+        if self._map_thread.job is None:
+            self._map_thread.start("map", self.map)
 
     # ---- trigger --------------------------------------------------------------------------------
 
@@ -332,8 +324,7 @@ class Investigation:
         """Stop everything and end the engines; the case stays open."""
         self._engines.close()
         for thread in (self._thread, self._map_thread):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(timeout=3.0)
+            thread.join(timeout=3.0)
 
     def detectors(self) -> list[dict[str, Any]]:
         """Return every detector that the engine finds, working or broken."""
@@ -372,39 +363,19 @@ class Investigation:
             self.case.journal.append(act, reason=error.what)
 
     def _start(self, job: str, work: Callable[[], Any]) -> None:
-        if self._job is not None or self._begun is not None:
-            self._emit(
-                {
-                    "event": "failed",
-                    "job": job,
-                    "what": f"A {self._job or self._begun} is running already.",
-                    "why": "",
-                    "fix": "Wait for it or cancel it.",
-                }
-            )
+        busy = self._job or self._thread.job
+        if busy is None:
+            self._thread.start(job, work)
             return
-
-        def begun() -> None:
-            try:
-                work()
-            finally:
-                self._begun = None  # before anybody is told of the end, and begins the next
-
-        self._begun = job
-        self._thread = threading.Thread(
-            target=self._guard, args=(job, begun), name=job, daemon=True
+        self._emit(
+            {
+                "event": "failed",
+                "job": job,
+                "what": f"A {busy} is running already.",
+                "why": "",
+                "fix": "Wait for it or cancel it.",
+            }
         )
-        self._thread.start()
-
-    def _guard(self, job: str, work: Callable[[], Any]) -> None:
-        try:
-            work()
-            self._emit({"event": "done", "job": job})
-        except Cancelled as error:
-            self._emit({"event": "cancelled", "job": job, "why": error.why})
-        except InspectorError as error:
-            detail = "\n".join(getattr(error, "__notes__", []))
-            self._emit({"event": "failed", "job": job, "detail": detail, **error.as_message()})
 
     def _on_engine_event(self, event: dict[str, Any]) -> None:
         told = retold(event, self._pace)

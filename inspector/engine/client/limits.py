@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.case import Case
-from inspector.engine.client.options import ScanOptions
+from inspector.engine.client.options import ScanOptions, as_looked
 from inspector.engine.client.steps import RunJob
 from inspector.errors import BadInput
 
@@ -28,7 +28,7 @@ def planting(case: Case, label: int) -> ScanOptions:
         raise BadInput(
             f"There is no class {label}.", f"There are {len(case.class_names)}.", "Count from 0."
         )
-    return ScanOptions.from_record(case.get("scan"))
+    return as_looked(case)
 
 
 def measure(

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from inspector.api import BY_OPTION
+from inspector.case import Case
 from inspector.errors import BadInput
 from inspector.intake.datasets.given import is_there
 from inspector.intake.models.spec import read_spec
-from inspector.parameters import Settings
+from inspector.parameters import Settings, other_values
 
 DEVICES = ("auto", "cpu", "cuda")
 FEWEST, MOST = 256, 4096
@@ -213,3 +214,12 @@ class ScanOptions:
             if isinstance(own, dict)
         }
         return cls(**values)
+
+
+def as_looked(case: Case) -> ScanOptions:
+    """Return the options of a case's scan, with the values that its detectors had.
+
+    Those come from what they found: a later scan that asked for others may have been cancelled.
+    """
+    told = {name: own for name, found in case.findings().items() if (own := other_values(found))}
+    return replace(ScanOptions.from_record(case.get("scan")), parameters=told)

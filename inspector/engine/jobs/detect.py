@@ -80,6 +80,11 @@ def run(
     same = {
         name: row["scores"] for name, row in (kept or {}).items() if row["key"] == keys.get(name)
     }
+    if any(one.info and one.info.in_ranking and one.id not in same for one in chosen):
+        # One that runs may fail, or no longer fail: the ranking would be another.
+        for one in chosen:
+            if one.info and "combined" in one.info.needs:
+                same.pop(one.id, None)
     outcome = run_detectors(
         signals,
         labels,
