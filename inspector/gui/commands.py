@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenuBar, QWidget
 
-from inspector.gui.keys import COMMANDS, MENUS, PANELS, Command, own_keys
+from inspector.gui.keys import COMMANDS, MENUS, PANELS, PANELS_WITH_KEYS, Command, own_keys
 from inspector.gui.plain import plain
 from inspector.gui.workspace import Workspace
 
@@ -63,8 +63,9 @@ class Commands(QObject):
         handlers = host.handlers()
         for command in COMMANDS:
             self._add(command, handlers[command.id], keys.get(command.id, command.keys))
-        for number, name in enumerate(PANELS, start=1):
-            go = Command(f"panel-{name}", f"Go to {name}", "", (f"Ctrl+{number}",), "case")
+        for number, (name, title) in enumerate(PANELS.items(), start=1):
+            key = (f"Ctrl+{number}",) if number <= PANELS_WITH_KEYS else ()
+            go = Command(f"panel-{name}", f"Go to {title}", "", key, "case")
             self._add(go, partial(host.focus_panel, name), go.keys)
         self.tag_menu_end = self.menus["Tag"].actions()[0]
         for signal in (

@@ -103,8 +103,23 @@ COMMANDS: tuple[Command, ...] = (
 )
 """Commands but the ones that depend on the case's tags and on the panels."""
 
-PANELS = ("map", "gallery", "ranking", "sample", "case", "trigger")
-"""Panels that Ctrl+1 … Ctrl+6 go to, in this order."""
+PANELS = {
+    "map": "Map",
+    "gallery": "Gallery",
+    "ranking": "Ranking",
+    "sample": "Sample",
+    "case": "Case",
+    "trigger": "Trigger lab",
+    "classes": "Classes",
+    "audit": "Audit",
+    "jobs": "Jobs",
+    "log": "Log",
+    "history": "History",
+}
+"""Panels that can be gone to, with what people call them."""
+
+PANELS_WITH_KEYS = 6
+"""Ctrl+1 … Ctrl+6 go to the first of them, in this order."""
 
 
 def own_keys() -> dict[str, tuple[str, ...]]:

@@ -67,6 +67,11 @@ KEYBOARD = {
     "sample": "facts",
     "case": "tree",
     "trigger": "classes",
+    "classes": "table",
+    "audit": "classes",
+    "jobs": "state",
+    "log": "text",
+    "history": "table",
 }
 """What in a panel takes the keyboard when a key goes there: arrows and Enter act at once."""
 NO_SAMPLE = "No sample is chosen: click a picture or a point on the map, or press J."

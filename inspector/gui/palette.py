@@ -104,6 +104,10 @@ class Palette(QFrame):
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
                 item.setToolTip(action.toolTip())
             self._list.addItem(item)
+        if not found:
+            item = QListWidgetItem("No command has these letters in this order.")
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self._list.addItem(item)
         self._list.setCurrentRow(0)
 
     def _run(self, item: QListWidgetItem | None) -> None:

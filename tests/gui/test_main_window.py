@@ -239,6 +239,29 @@ def test_palette_without_a_word_goes_by_the_menus_and_never_quits(
     assert titles.index("Open case…") < titles.index("Quit") < titles.index("Keys")
 
 
+def test_palette_leads_to_every_panel_by_its_name(qtbot: QtBot, window: MainWindow) -> None:
+    for name, dock in window.docks.items():
+        qtbot.keyClick(window, Qt.Key.Key_P, KEYS.ControlModifier | KEYS.ShiftModifier)
+        palette = window._palette
+        assert palette is not None
+        palette.search(f"go to {dock.windowTitle().lower()}")
+        assert palette.titles()[0] == f"Go to {dock.windowTitle()}"
+        qtbot.keyClick(palette._box, Qt.Key.Key_Return)
+        assert window.panels[name].isVisible()
+        assert not window.panels[name].visibleRegion().isEmpty()
+
+
+def test_palette_says_when_nothing_answers(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_P, KEYS.ControlModifier | KEYS.ShiftModifier)
+    palette = window._palette
+    assert palette is not None
+    palette.search("qqq")
+    assert palette.titles() == ["No command has these letters in this order."]
+    qtbot.keyClick(palette._box, Qt.Key.Key_Return)
+    assert palette.isVisible()
+    palette.hide()
+
+
 def test_palette_prefers_starts_of_words() -> None:
     titles = ["Show the whole map", "Export cleaned dataset…", "Next class"]
     best = max(titles, key=lambda title: rate("ecd", title) or -1.0)
