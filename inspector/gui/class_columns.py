@@ -12,6 +12,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from inspector.gui import theme
+from inspector.gui.empty_plot import EmptyPlot
 from inspector.gui.plain import plain
 
 _AXIS = 38
@@ -41,6 +42,7 @@ class ClassColumns(pg.PlotWidget):
         self._line.setVisible(False)
         self.plotItem.getAxis("left").setWidth(_AXIS)
         self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
+        self._empty = EmptyPlot(self, "the classes beside one another, once they were searched")
         self.scene().sigMouseClicked.connect(self._on_clicked)
 
     def show_columns(
@@ -52,6 +54,7 @@ class ClassColumns(pg.PlotWidget):
     ) -> None:
         """Make room for values of these classes, and draw a line at the threshold unless it is NaN."""
         self._classes, self._names = list(classes), list(names)
+        self._empty.tell(not classes)
         shown = threshold == threshold and bool(classes)
         self._line.setVisible(shown)
         if shown:

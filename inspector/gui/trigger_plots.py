@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from inspector.gui import theme
 from inspector.gui.class_columns import ClassColumns, quiet
+from inspector.gui.empty_plot import EmptyPlot
 
 LONGEST = 20_000
 """Points of a curve that are kept."""
@@ -49,6 +50,7 @@ class CurvePlot(pg.PlotWidget):
         left.setWidth(52)
         self.plotItem.getAxis("bottom").setStyle(hideOverlappingLabels=False)
         self.plotItem.vb.sigResized.connect(self._align)
+        self._empty = EmptyPlot(self, "the course of a search: loss and success")
         self.setToolTip(
             "Blue: loss. Green: share of samples that the trigger moves into the class."
         )
@@ -66,6 +68,7 @@ class CurvePlot(pg.PlotWidget):
         ticks = log_ticks(float(y.min()), float(y.max())) if y.size else []
         self.plotItem.getAxis("left").setTicks([ticks])
         self._success.setData(*_points(steps, successes))
+        self._empty.tell(not ends)
 
     def _align(self) -> None:
         self._right.setGeometry(self.plotItem.vb.sceneBoundingRect())

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from planted_case import NAMES, TARGET, copy_planted, plant_trigger, put_array
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from inspector.gui.pixel_view import stamped
@@ -98,6 +99,21 @@ def test_preview_is_shown_live(panel: TriggerPanel, space: Workspace) -> None:
     assert "success 100.0%" in panel.detail.text()
     corner = panel.views.stamp_view.image.pixelColor(25, 25)
     assert (corner.red(), corner.green(), corner.blue()) == (200, 200, 200)
+
+
+def test_plots_say_what_they_wait_for(panel: TriggerPanel, space: Workspace) -> None:
+    curves = panel.views.curves
+
+    def words() -> list[str]:
+        return [label.text() for label in curves.findChildren(QLabel) if label.isVisible()]
+
+    assert words() == ["the course of a search: loss and success"]
+    assert not curves.plotItem.getAxis("right").isVisible()
+    space.job_event.emit({"event": "progress", "stage": "Trigger search", "done": 0, "total": 9})
+    for step in (1, 2):
+        space.job_event.emit(preview(0, step))
+    assert words() == []
+    assert curves.plotItem.getAxis("right").isVisible()
 
 
 def test_curves_of_classes_are_kept_apart(panel: TriggerPanel, space: Workspace) -> None:
