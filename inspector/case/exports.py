@@ -48,7 +48,7 @@ class Export:
     @property
     def reachable(self) -> bool:
         """Whether it lies where it was written."""
-        return self.place.is_file() if self.is_file else self.place.is_dir()
+        return os.path.isfile(self.place) if self.is_file else os.path.isdir(self.place)
 
 
 def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
@@ -68,7 +68,7 @@ def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
         digest = details.get("sha256" if is_file else "manifest_sha256")
         if isinstance(target, str) and isinstance(digest, str):
             place = Path(target)
-            if not place.exists() and (inside / place.name).exists():
+            if not os.path.exists(place) and os.path.exists(inside / place.name):
                 place = inside / place.name
             found[place] = Export(place, digest, entry.seq, is_file)
     return list(found.values())
@@ -77,14 +77,14 @@ def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
 def is_whole(folder: Path, manifest_sha256: str) -> bool:
     """Tell whether a folder has its manifest and just the files that it lists; none is hashed."""
     try:
+        # Hashed before it is parsed: what is not ours may be long.
+        if _sha256(folder, MANIFEST, lambda: None) != manifest_sha256:
+            return False
         with open_inside(folder, MANIFEST) as file:
             text = file.read(_MOST)
     except OSError:
         return False
-    listed = {name for name, _ in _listed(text)}
-    return hashlib.sha256(text).hexdigest() == manifest_sha256 and files_inside(
-        folder
-    ) == listed | {MANIFEST}
+    return files_inside(folder) == {name for name, _ in _listed(text)} | {MANIFEST}
 
 
 def changed_export(export: Export, check: Callable[[], None]) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Case:
     problems : list of str
         What opening noticed, one sentence each: a broken journal, a full disk.
     recovered : list of str
-        What opening finished or took back of an export that was cut off, one sentence each.
+        What opening did about exports that were cut off, one sentence each.
     journal : Journal
     tags : Tags
     notes : Notes
@@ -111,10 +111,11 @@ class Case:
             held = lock.hold(place)
             layout.refuse_links(place)
             opened = opening.open_for_writing(place / layout.DATABASE)
-            layout.sweep(place)
             case = cls(place, opened, held)
             case._note_opening(act)
-            case._finish_exports()
+            # Before the sweep, which takes an export without its name for a leftover.
+            case.recovered = sealed_exports.finish(case.journal, place)
+            layout.sweep(place)
             return case
         except BaseException as error:
             _let_go(opened, held)
@@ -140,12 +141,6 @@ class Case:
             note_opening(self.journal, act, self._database.upgraded_from)
         except CaseError as error:
             # A full disk must not keep an analyst from what is there.
-            self.problems.append(str(error))
-
-    def _finish_exports(self) -> None:
-        try:
-            self.recovered = sealed_exports.finish(self.journal, self.exports)
-        except CaseError as error:
             self.problems.append(str(error))
 
     def close(self) -> None:
@@ -205,8 +200,8 @@ class Case:
             yield "array", str(error)
         else:
             yield from verification.in_the_files(self.derived, arrays, self.exported(), check)
-        for _, folders in sealed_exports.unfinished(self.journal, self.exports):
-            yield from (("export", what) for what in sealed_exports.cut_off(folders))
+        for what in sealed_exports.cut_off(self.journal, self.path):
+            yield "export", what
 
     def exported(self) -> list[Export]:
         """Return the exports that the journal tells of, whether or not they can be reached."""

@@ -1,18 +1,18 @@
-"""Exports that are whole but not yet named: noted before, finished or undone after a crash.
+"""Exports that are whole but not yet named: noted before, finished after a crash.
 
 The folders of an export get their names one after the other, and the journal hears of it last. So
-that a process that is killed in between leaves nothing half done, the journal says before the first
-name what is about to have one ("export sealed"), and a word of that entry lies beside the hidden
-folder. Whoever opens the case next goes through with it, or takes it back, and says so.
+that a process that is killed in between leaves nothing half done, a note says before the first name
+what is about to have one. Whoever opens the case next goes through with it, or says what stands.
 
-A case may come from somebody else. Nothing outside of it is renamed unless that word lies there,
-which only this program's own export can have written.
+The note lies in Inspector's state folder, never in the case: a case may come from somebody else, and
+what it says must not rename anything.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,17 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspector import places
 from inspector.case.exports import is_whole
-from inspector.case.inside import open_inside
-from inspector.case.journal import Entry, Journal
+from inspector.case.journal import Journal
 from inspector.case.renaming import flush_folder, rename_without_replacing
+from inspector.errors import CaseError
 
-SEALED = "export sealed"
-UNDONE = "export undone"
-WORD = "sealed"
-"""Name of the file in the hidden folder that holds the hash of the journal entry."""
+CUT_OFF = "export cut off"
 
-_HIDDEN = re.compile(r"\..+\.partial-[0-9a-f]{8}", re.DOTALL)
+_ACTS = ("exported", "quarantined")
 
 
 @dataclass(frozen=True)
@@ -56,171 +54,212 @@ class SealedFolder:
 
     def lies_at(self, place: Path) -> bool:
         """Tell whether the folder lies there, with every file that its manifest lists."""
-        return is_whole(place, str(self.details.get("manifest_sha256")))
-
-    def has_word(self, word: str) -> bool:
-        """Tell whether this program left its word beside the hidden folder."""
-        partial = self.hidden.parent
-        if self.hidden.name != "content" or not _HIDDEN.fullmatch(partial.name):
-            return False
-        if partial.parent != self.target.parent:
-            return False
-        try:
-            with open_inside(partial, WORD) as file:
-                return file.read(len(word) + 1) == word.encode()
-        except OSError:
-            return False
+        return is_whole(place, str(self.details["manifest_sha256"]))
 
 
-def note_sealed(journal: Journal, folders: list[SealedFolder]) -> Entry:
+@dataclass(frozen=True)
+class Note:
+    """What is about to have its name.
+
+    Attributes
+    ----------
+    file : Path
+        Where that is written down; deleted when it is done.
+    folders : tuple of SealedFolder
+        The quarantine last.
+    """
+
+    file: Path
+    folders: tuple[SealedFolder, ...]
+
+    @property
+    def what(self) -> str:
+        """The export in words."""
+        return f"The export {_shown(self.folders[0].target)}"
+
+    def standing(self) -> list[str]:
+        """Return the names under which something lies."""
+        return [_shown(one.target) for one in self.folders if os.path.lexists(one.target)]
+
+    def drop(self) -> None:
+        """Forget it."""
+        with suppress(OSError):
+            self.file.unlink()
+
+
+def announce(journal: Journal, case: Path, folders: list[SealedFolder]) -> Note:
     """Write down what is about to get its name; it is on the disk when this returns.
 
-    Raises
-    ------
-    CaseError
-        The disk is full; nothing was recorded.
+    An export does not fail for a state folder that cannot be written: then nobody finishes it if
+    this process is killed within the next moments.
     """
-    return journal.append(
-        SEALED,
-        folders=[
-            {
-                "act": one.act,
-                "target": str(one.target),
-                "hidden": str(one.hidden),
-                "details": dict(one.details),
-            }
-            for one in folders
-        ],
+    place = _notes()
+    note = Note(place / f"{secrets.token_hex(8)}.json", tuple(folders))
+    text = json.dumps(
+        {
+            **_identity(journal, case),
+            "folders": [
+                {
+                    "act": one.act,
+                    "target": str(one.target),
+                    "hidden": str(one.hidden),
+                    "details": dict(one.details),
+                }
+                for one in folders
+            ],
+        }
     )
+    fresh = note.file.with_suffix(".new")
+    with suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        with open(fresh, "x", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, note.file)
+        flush_folder(place)
+    return note
 
 
-def note_named(journal: Journal, sealed: int, folders: list[SealedFolder]) -> None:
-    """Record exports that have their names, of the entry that announced them."""
+def record_named(journal: Journal, note: Note) -> None:
+    """Record exports that have their names, and forget the note."""
     with journal.transaction():
-        for one in folders:
-            said = {**one.details, "target": str(one.target), "sealed": sealed}
-            journal.append(one.act, **said)
+        for one in note.folders:
+            journal.append(one.act, **{**one.details, "target": str(one.target)})
+    note.drop()
 
 
-def note_undone(journal: Journal, sealed: int, why: str) -> None:
-    """Record that what an entry announced has no name."""
-    journal.append(UNDONE, sealed=sealed, why=why)
-
-
-def unfinished(journal: Journal, inside: Path) -> list[tuple[Entry, list[SealedFolder]]]:
-    """Return what was announced and neither recorded nor undone.
-
-    Parameters
-    ----------
-    journal : Journal
-    inside : Path
-        The case's own ``exports/``: what lies there moved with the case.
-    """
-    announced = journal.of_act(SEALED)
-    if not announced:
+def unfinished(journal: Journal, case: Path) -> list[Note]:
+    """Return what was announced for a case and is neither recorded nor given up."""
+    files = sorted(_notes().glob("*.json"))
+    if not files:
         return []
-    ended = {
-        entry.details.get("sealed") for act in ("exported", UNDONE) for entry in journal.of_act(act)
-    }
-    waiting = [entry for entry in announced if entry.seq not in ended]
-    return [(entry, list(_folders(entry, inside))) for entry in waiting]
+    found = []
+    try:
+        wanted = _identity(journal, case)
+    except CaseError:
+        return []  # A case without a beginning has announced nothing.
+    for file in files:
+        try:
+            said = json.loads(file.read_text(encoding="ascii"))
+            if {key: said[key] for key in wanted} == wanted:
+                found.append(Note(file, tuple(_folder(row) for row in said["folders"])))
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return [note for note in found if note.folders]
 
 
-def cut_off(folders: list[SealedFolder]) -> Iterator[str]:
+def cut_off(journal: Journal, case: Path) -> Iterator[str]:
     """Yield in words what `finish` would do something about; none where nothing has its name."""
-    named = [str(one.target) for one in folders if one.target.exists()]
-    if named:
-        yield (
-            f"The export {folders[0].target} was cut off while it got its name: "
-            f"{' and '.join(named)} lies there unrecorded. Open the case to finish it."
-        )
+    for note in unfinished(journal, case):
+        named = note.standing()
+        if named and not _recorded(journal, note):
+            yield (
+                f"{note.what} was cut off while it got its name: {' and '.join(named)} lies there "
+                "unrecorded. Open the case to finish it."
+            )
 
 
-def finish(journal: Journal, inside: Path) -> list[str]:
-    """Finish or undo what a killed process left, and return what was done, one sentence each.
+def finish(journal: Journal, case: Path) -> list[str]:
+    """Go through with what a killed process left, and return what was done, one sentence each.
 
     Parameters
     ----------
     journal : Journal
         Of a case that nobody else has open for writing.
-    inside : Path
-        As in `unfinished`.
+    case : Path
+        The case's folder.
 
-    Raises
-    ------
-    CaseError
-        The disk is full. What was renamed until then is found again at the next opening.
+    Notes
+    -----
+    What cannot be finished stays as it is, and is recorded with the reason. Where the disk of an
+    export is away, or the case's own is full, it waits for the next opening.
     """
-    return [_settle(journal, entry, folders) for entry, folders in unfinished(journal, inside)]
-
-
-def _folders(entry: Entry, inside: Path) -> Iterator[SealedFolder]:
-    rows = entry.details.get("folders")
-    for row in rows if isinstance(rows, list) else ():
-        match row:
-            case {
-                "act": "exported" | "quarantined" as act,
-                "target": str(target_text),
-                "hidden": str(hidden_text),
-                "details": dict(details),
-            } if "\0" not in target_text + hidden_text:
-                target, hidden = Path(target_text), Path(hidden_text)
-            case _:
-                continue
-        if not (target.is_absolute() and hidden.is_absolute()):
-            continue
-        moved = inside / target.name, inside / hidden.parent.name / hidden.name
-        if not target.parent.is_dir() and any(path.is_dir() for path in moved):
-            target, hidden = moved
-        yield SealedFolder(act, target, hidden, details)
-
-
-def _settle(journal: Journal, entry: Entry, folders: list[SealedFolder]) -> str:
-    what = f"The export {folders[0].target}" if folders else "An export"
-    if any(not one.target.parent.is_dir() for one in folders):
-        return (
-            f"{what} was cut off while it got its name, and its disk cannot be reached: open the "
-            "case again when it can."
-        )
-    named = [one for one in folders if one.lies_at(one.target)]
-    ours = any(one.has_word(entry.hash) for one in folders)
-    waiting = [one for one in folders if one not in named]
-    why = "something else lies under that name, or the unfinished part was deleted"
-    if not named or not folders:
-        why = "it was cut off before it had its name"
-    elif ours and all(one.lies_at(one.hidden) for one in waiting):
+    said = []
+    for note in unfinished(journal, case):
         try:
-            for one in waiting:
-                rename_without_replacing(one.hidden, one.target)
-                named.append(one)
-                flush_folder(one.target.parent)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            why = (error.strerror or "the disk refuses").lower()
-    if named and len(named) == len(folders):
-        note_named(journal, entry.seq, folders)
-        for one in folders:
-            if one.has_word(entry.hash):
-                shutil.rmtree(one.hidden.parent, ignore_errors=True)
-        return f"{what} had been cut off while it got its name; it is finished now, and recorded."
-    standing = [one.target for one in named if not (ours and _take_back(one))]
-    note_undone(journal, entry.seq, why)
+            sentence = _settle(journal, note)
+        except (OSError, CaseError) as error:
+            reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+            sentence = (
+                f"{note.what} was cut off while it got its name, and cannot be finished now: "
+                f"{reason}. Open the case again when that is mended."
+            )
+        said += [sentence] if sentence else []
+    return said
+
+
+def _settle(journal: Journal, note: Note) -> str:
+    if _recorded(journal, note):
+        _clear_away(note)
+        return ""
+    if any(not os.path.isdir(one.target.parent) for one in note.folders):
+        return (
+            f"{note.what} was cut off while it got its name, and its disk cannot be reached: open "
+            "the case again when it can."
+        )
+    named = [one for one in note.folders if one.lies_at(one.target)]
+    waiting = [one for one in note.folders if one not in named]
+    if not note.standing():
+        why = "it was cut off before it had its name"
+    elif not named:
+        why = "what lies under its name is not what was written"
+    elif any(os.path.lexists(one.target) for one in waiting):
+        why = "something else lies under that name"
+    elif not all(one.lies_at(one.hidden) for one in waiting):
+        why = "the part without its name was changed or deleted"
+    else:
+        for one in waiting:
+            rename_without_replacing(one.hidden, one.target)
+            flush_folder(one.target.parent)
+        record_named(journal, note)
+        _clear_away(note)
+        return (
+            f"{note.what} had been cut off while it got its name; it is finished now, and recorded."
+        )
+    standing = note.standing()
+    journal.append(CUT_OFF, target=str(note.folders[0].target), why=why, standing=standing)
+    note.drop()
     rest = (
-        f" {', '.join(map(str, standing))} stands alone: delete it, or keep it as it is."
+        f"{' and '.join(standing)} stays as it is, unrecorded: look through it, then delete it and "
+        "export again."
         if standing
-        else " Nothing of it is left under its names: export again."
+        else "Nothing of it is left under its names: export again."
     )
-    return f"{what} was not finished: {why}.{rest}"
+    return f"{note.what} was not finished: {why}. {rest}"
 
 
-def _take_back(one: SealedFolder) -> bool:
-    """Give a folder back its hidden name, where it waits to be deleted as any leftover."""
-    try:
-        with suppress(FileExistsError):
-            os.mkdir(one.hidden.parent)
-        rename_without_replacing(one.target, one.hidden)
-        flush_folder(one.target.parent)
-    except OSError:
-        return False
-    return True
+def _recorded(journal: Journal, note: Note) -> bool:
+    """Tell whether it was the last step alone, forgetting the note, that was cut off."""
+    first = note.folders[0]
+    return any(
+        entry.details.get("manifest_sha256") == first.details["manifest_sha256"]
+        and entry.details.get("target") == str(first.target)
+        for entry in journal.of_act(first.act)
+    )
+
+
+def _clear_away(note: Note) -> None:
+    for one in note.folders:
+        if not os.path.lexists(one.hidden):
+            shutil.rmtree(one.hidden.parent, ignore_errors=True)
+    note.drop()
+
+
+def _identity(journal: Journal, case: Path) -> dict[str, str]:
+    return {"case": os.path.realpath(case), "case_id": journal.entry(1).hash}
+
+
+def _folder(row: Mapping[str, Any]) -> SealedFolder:
+    one = SealedFolder(row["act"], Path(row["target"]), Path(row["hidden"]), dict(row["details"]))
+    if one.act not in _ACTS or not isinstance(one.details["manifest_sha256"], str):
+        raise ValueError
+    return one
+
+
+def _notes() -> Path:
+    return places.user_state() / "exports"
+
+
+def _shown(path: Path) -> str:
+    return str(path) if str(path).isprintable() else ascii(str(path))

@@ -83,6 +83,21 @@ class Hidden:
         with suppress(OSError):
             renaming.flush_folder(self.target.parent)
 
+    @property
+    def named(self) -> bool:
+        """Whether it has its name."""
+        return not os.path.lexists(self.folder)
+
+    def disappear(self) -> None:
+        """Take its name away again: a deletion that is cut off leaves no half of it in sight.
+
+        Raises
+        ------
+        OSError
+            The disk refuses.
+        """
+        renaming.rename_without_replacing(self.target, self.folder)
+
 
 @contextmanager
 def hidden(target: Path) -> Iterator[Hidden]:

@@ -6,7 +6,6 @@ Who fills the folder is the caller's choice: for a case an engine in its sandbox
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.api import Control
-from inspector.case.renaming import flush_folder
-from inspector.case.sealed_exports import WORD
 from inspector.errors import BadInput
 from inspector.export.atomic import Hidden, hidden
 from inspector.export.filled import Filled
-from inspector.export.new_file import write_chunks
 from inspector.export.sealing import seal
 from inspector.export.target import checked_target, leftovers, refuse_nested
 from inspector.intake.datasets.names import listing
@@ -101,8 +97,8 @@ class ExportResult:
 Fill = Callable[[Path, str, Path], Filled]
 """Fill a folder (first) with the set of a role (second) that will have a name (third)."""
 
-Announce = Callable[[ExportResult, list[Path]], str]
-"""Take the result and the hidden folders, the quarantine's last; return the word of that note."""
+Announce = Callable[[ExportResult, list[Path]], None]
+"""Take the result and the hidden folders, the quarantine's last."""
 
 
 def write_set(
@@ -143,10 +139,11 @@ def write_set(
     control = control or Control()
     final = checked_target(task.sources, task.target)
     writing = _Writing(task, fill, provenance or {}, control)
+    announce = announce or _nobody
     if task.quarantine is None:
         with hidden(final) as first:
             result = writing.one("lists" if task.lists_only else "cleaned", first)
-            _announce(announce, result, first)
+            announce(result, [first.folder])
             first.appear()
         return result
     if not task.drop.any():
@@ -155,31 +152,22 @@ def write_set(
         )
     aside = checked_target(task.sources, task.quarantine)
     refuse_nested(aside, final)
-    aside_stands = False
-    try:
-        with hidden(final) as first:
-            result = writing.one("cleaned", first)
-            with hidden(aside) as second:
-                result = replace(result, quarantine=writing.one("quarantine", second))
-                _announce(announce, result, first, second)
-                second.appear()
-            aside_stands = True
+    with hidden(final) as first, hidden(aside) as second:
+        result = writing.one("cleaned", first)
+        result = replace(result, quarantine=writing.one("quarantine", second))
+        announce(result, [first.folder, second.folder])
+        second.appear()
+        try:
             first.appear()
-    except BaseException:
-        if aside_stands:
-            shutil.rmtree(aside, ignore_errors=True)
-        raise
+        except BaseException:
+            if not first.named:
+                second.disappear()
+            raise
     return result
 
 
-def _announce(
-    announce: Announce | None, result: ExportResult, first: Hidden, *more: Hidden
-) -> None:
-    """Have it written down what gets its name now, and leave a word of it beside the first."""
-    if announce is not None:
-        word = announce(result, [place.folder for place in (first, *more)])
-        write_chunks(first.partial / WORD, [word.encode("ascii")])
-        flush_folder(first.partial)
+def _nobody(result: ExportResult, hidden: list[Path]) -> None:
+    """Stand in where nobody finishes what is cut off."""
 
 
 @dataclass(frozen=True)

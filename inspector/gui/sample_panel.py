@@ -287,9 +287,8 @@ class SamplePanel(WhenShown):
             f"No saliency is kept for this sample, but for {kept:,} of the most suspicious and some "
             "others."
             if kept
-            else "No saliency is kept in this case. Analyse again (Ctrl+R) with "
-            "+cognitive-distillation under Options ▸ Detectors: it finds the pixels that keep an "
-            "answer.",
+            else "No saliency is kept in this case. Tick Cognitive Distillation under Detectors ▸ "
+            "Detectors and their values…: it finds the pixels that keep an answer.",
         )
 
     def _pin(self, row: int) -> None:

@@ -6,12 +6,12 @@ The killed process is real: it exports, and kills itself at a known place.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from inspector.case import Case
 from inspector.cli import main
 from inspector.engine.client.exporting import export_case
 from inspector.export import leftovers
+from inspector.export.atomic import Hidden
 from inspector.intake.datasets import open_dataset
+from inspector.places import user_state
 
 N, DROPPED = 40, 10
 
@@ -36,11 +38,11 @@ _KILLED = """
     from inspector.engine.client import exporting
     from inspector.export import cleaned
 
-    case, at = Case.open(sys.argv[1]), sys.argv[2]
+    case, at, folder = Case.open(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     real, names = renaming.rename_without_replacing, []
 
     def rename(source, target):
-        if at == "between" and names:
+        if (at == "before" and not names) or (at == "between" and names):
             os.kill(os.getpid(), signal.SIGKILL)
         names.append(target)
         real(source, target)
@@ -50,10 +52,9 @@ _KILLED = """
 
     renaming.rename_without_replacing = rename
     if at == "after":
-        exporting.note_named = kill
-    if at == "before":
-        cleaned.write_chunks = kill
-    folder = Path(sys.argv[1]).parent
+        exporting.record_named = kill
+    if at == "recorded":
+        sealed_exports.Note.drop = kill
     exporting.export_case(
         case, case.tags.mask("poison"), folder / "kept", tags=["poison"], quarantine=folder / "gone"
     )
@@ -73,10 +74,19 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _kill(place: Path, at: str) -> None:
-    words = [sys.executable, "-c", textwrap.dedent(_KILLED), str(place / "a.case"), at]
+def _kill(place: Path, at: str, folder: Path | None = None) -> None:
+    given = [str(place / "a.case"), at, str(folder or place)]
+    words = [sys.executable, "-c", textwrap.dedent(_KILLED), *given]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _notes() -> Path:
+    return user_state() / "exports"
+
+
+def _sums(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _standing(place: Path) -> list[str]:
@@ -84,7 +94,7 @@ def _standing(place: Path) -> list[str]:
 
 
 def _acts(case: Case) -> list[str]:
-    acts = ("export sealed", "exported", "quarantined", "export undone")
+    acts = ("exported", "quarantined", "export cut off")
     return [entry.act for entry in case.journal.entries() if entry.act in acts]
 
 
@@ -94,26 +104,36 @@ def _sizes(place: Path) -> list[int]:
     return [len(open_dataset(place / name / "data.npz")) for name in ("kept", "gone")]
 
 
-@pytest.mark.parametrize(
-    ("at", "stood"), [("between", ["gone"]), ("after", ["gone", "kept"])], ids=["between", "after"]
-)
-def test_opening_finishes_what_was_killed(place: Path, at: str, stood: list[str]) -> None:
-    _kill(place, at)
-    assert _standing(place) == stood
+@pytest.mark.parametrize("inside", [False, True], ids=["outside", "in the case"])
+@pytest.mark.parametrize(("at", "stood"), [("between", ["gone"]), ("after", ["gone", "kept"])])
+def test_opening_finishes_what_was_killed(
+    place: Path, at: str, stood: list[str], inside: bool
+) -> None:
+    folder = place / "a.case" / "exports" if inside else place
+    _kill(place, at, folder)
+    assert _standing(folder) == stood
     with Case.open(place / "a.case") as case:
         (said,) = case.recovered
-        assert str(place / "kept") in said
+        assert str(folder / "kept") in said
         assert "it is finished now, and recorded" in said
-        assert _acts(case) == ["export sealed", "exported", "quarantined"]
+        assert _acts(case) == ["exported", "quarantined"]
         entries = {entry.act: entry.details for entry in case.journal.entries()}
         assert entries["exported"]["kept"] == entries["quarantined"]["removed"] == N - DROPPED
-        assert {export.place for export in case.exported()} == {place / "kept", place / "gone"}
+        assert {export.place for export in case.exported()} == {folder / "kept", folder / "gone"}
         assert case.problems == []
         assert case.verify() == []
-    assert _sizes(place) == [N - DROPPED, DROPPED]
-    assert not [path.name for path in place.iterdir() if ".partial-" in path.name]
+    assert _sizes(folder) == [N - DROPPED, DROPPED]
+    assert not [path.name for path in folder.iterdir() if ".partial-" in path.name]
     with Case.open(place / "a.case") as case:
         assert case.recovered == []
+
+
+def test_what_was_recorded_already_is_not_recorded_again(place: Path) -> None:
+    _kill(place, "recorded")
+    with Case.open(place / "a.case") as case:
+        assert case.recovered == []
+        assert _acts(case) == ["exported", "quarantined"]
+    assert list(_notes().iterdir()) == []
 
 
 def test_verify_tells_of_it_and_a_command_that_writes_finishes_it(place: Path) -> None:
@@ -134,7 +154,7 @@ def test_what_was_killed_before_its_first_name_is_a_leftover(place: Path) -> Non
     with Case.open(place / "a.case") as case:
         (said,) = case.recovered
         assert "Nothing of it is left under its names: export again." in said
-        assert _acts(case) == ["export sealed", "export undone"]
+        assert _acts(case) == ["export cut off"]
         assert case.verify() == []
         assert _standing(place) == []
         assert leftovers(place / "kept")
@@ -157,70 +177,122 @@ def _delete_a_file(place: Path) -> None:
     (kept / "content" / "kept.csv").unlink()
 
 
-@pytest.mark.parametrize("harm", [_take_the_name, _delete_a_file])
-def test_what_cannot_be_finished_is_taken_back(place: Path, harm: Any) -> None:
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (_take_the_name, "something else lies under that name"),
+        (_delete_a_file, "the part without its name was changed or deleted"),
+    ],
+)
+def test_what_cannot_be_finished_stays_and_is_told(place: Path, harm: Any, why: str) -> None:
     _kill(place, "between")
     harm(place)
+    before = _sums(place / "gone")
     with Case.open(place / "a.case") as case:
         (said,) = case.recovered
-        assert "was not finished: something else lies under that name" in said
-        assert _acts(case) == ["export sealed", "export undone"]
+        assert why in said
+        assert f"{place / 'gone'} stays as it is, unrecorded" in said
+        assert _acts(case) == ["export cut off"]
         assert case.exported() == []
-        assert not (place / "gone").exists()
-        # Nothing is lost: it waits under its hidden name.
-        (gone,) = leftovers(place / "gone")
-        check_sums(gone / "content")
-        if harm is _take_the_name:
-            assert (place / "kept" / "mine.txt").read_text() == "mine"
-            shutil.rmtree(place / "kept")
+    assert _sums(place / "gone") == before
+    if harm is _take_the_name:
+        assert (place / "kept" / "mine.txt").read_text() == "mine"
+        shutil.rmtree(place / "kept")
+    shutil.rmtree(place / "gone")
+    with Case.open(place / "a.case") as case:
+        assert case.recovered == []
         _export_again(case, place)
     assert _sizes(place) == [N - DROPPED, DROPPED]
 
 
+def test_what_was_changed_after_it_had_its_names_is_not_said_to_be_gone(place: Path) -> None:
+    _kill(place, "after")
+    (place / "kept" / "README").write_text("mine")
+    (place / "gone" / "README").write_text("mine")
+    with Case.open(place / "a.case") as case:
+        (said,) = case.recovered
+        assert "what lies under its name is not what was written" in said
+        assert f"{place / 'kept'} and {place / 'gone'} stays as it is" in said
+    assert _standing(place) == ["gone", "kept"]
+
+
 def test_a_disk_that_is_away_is_waited_for(place: Path) -> None:
-    _kill(place, "between")
-    elsewhere = place.with_name("elsewhere")
-    shutil.copytree(place / "a.case", elsewhere / "a.case")
-    aside = place.rename(place.with_name("unplugged"))
-    with Case.open(elsewhere / "a.case") as case:
+    disk = place / "disk"
+    disk.mkdir()
+    _kill(place, "between", disk)
+    aside = disk.rename(place / "unplugged")
+    with Case.open(place / "a.case") as case:
         (said,) = case.recovered
         assert "its disk cannot be reached" in said
-        assert _acts(case) == ["export sealed"]
-    aside.rename(place)
-    with Case.open(elsewhere / "a.case") as case:
+        assert _acts(case) == []
+    aside.rename(disk)
+    with Case.open(place / "a.case") as case:
         assert "it is finished now" in case.recovered[0]
+    assert _sizes(disk) == [N - DROPPED, DROPPED]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["its path", "its number"])
+def test_a_received_case_finishes_nothing_of_another(place: Path, known: bool) -> None:
+    """Neither a case that lies where the analyst's lay, nor a copy of that one elsewhere."""
+    _kill(place, "between")
+    kept = place / "a.case"
+    aside = shutil.copytree(kept, place / "received" / "a.case")
+    if not known:
+        shutil.rmtree(kept)
+        Case.create(kept).close()
+    with Case.open(aside if known else kept) as case:
+        assert case.recovered == []
+        assert list(case.verify()) == []
+    assert _standing(place) == ["gone"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"case": 1}', "null", "[" * 100_000])
+def test_a_damaged_note_keeps_nobody_out(place: Path, text: str) -> None:
+    _notes().mkdir(parents=True)
+    (_notes() / "0.json").write_text(text)
+    with Case.open(place / "a.case") as case:
+        assert case.recovered == []
+
+
+def test_an_export_needs_no_state_folder(place: Path) -> None:
+    _notes().parent.mkdir(parents=True, exist_ok=True)
+    _notes().write_text("a file is in the way")
+    with Case.open(place / "a.case") as case:
+        _export_again(case, place)
     assert _sizes(place) == [N - DROPPED, DROPPED]
 
 
-def test_a_case_of_somebody_else_renames_nothing(place: Path) -> None:
-    """Its journal names folders of the analyst's; our word does not lie beside them."""
-    _kill(place, "between")
-    (partial,) = leftovers(place / "kept")
-    (partial / "sealed").write_text("0" * 64)
-    before = sorted(path.relative_to(place) for path in place.rglob("*"))
-    with Case.open(place / "a.case") as case:
-        assert "gone stands alone" in case.recovered[0]
-        assert case.exported() == []
-    after = sorted(path.relative_to(place) for path in place.rglob("*"))
-    assert [path for path in after if path.parts[0] != "a.case"] == [
-        path for path in before if path.parts[0] != "a.case"
-    ]
+def test_a_second_name_that_is_refused_leaves_no_first(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quarantine loses its name in one step: deleting it there could be cut off half-way."""
+    real, removed = Hidden.appear, []
+
+    def appear(hidden: Hidden) -> None:
+        if hidden.target.name == "kept":
+            raise KeyboardInterrupt
+        real(hidden)
+
+    def rmtree(path: Any, *more: Any, **words: Any) -> None:
+        removed.append(Path(path).name)
+
+    with Case.open(place / "a.case") as case, monkeypatch.context() as patched:
+        patched.setattr(Hidden, "appear", appear)
+        patched.setattr(shutil, "rmtree", rmtree)
+        with pytest.raises(KeyboardInterrupt):
+            _export_again(case, place)
+    assert _standing(place) == []
+    assert removed
+    assert not {"kept", "gone"} & set(removed)
+    assert list(_notes().glob("*.json")) == []
 
 
 @pytest.mark.parametrize(
-    "folders",
-    [
-        5,
-        [5, {}, {"act": "exported"}],
-        [{"act": "tag", "target": "/", "hidden": "/", "details": {}}],
-        [{"act": "exported", "target": "/tmp/a\0b", "hidden": "/tmp/c", "details": {}}],
-        [{"act": "exported", "target": "kept", "hidden": "x", "details": {"target": 1, "act": 2}}],
-    ],
+    "target", ["a" * 5000, "/proc/self/cwd/x", "a\0b", "\ud800", 5, ["a"], "/" + "a/" * 3000]
 )
-def test_a_forged_entry_without_sense_keeps_nobody_out(place: Path, folders: Any) -> None:
+def test_a_forged_export_keeps_nobody_out(place: Path, target: Any) -> None:
+    with Case.open(place / "a.case") as case, suppress(UnicodeEncodeError):
+        case.journal.append("exported", target=target, manifest_sha256="0" * 64)
     with Case.open(place / "a.case") as case:
-        case.journal.append("export sealed", folders=folders)
-    with Case.open(place / "a.case") as case:
-        assert len(case.recovered) == 1
-        assert case.exported() == []
-    assert "kept" not in os.listdir(place)
+        assert case.recovered == []
+        assert case.verify() == []

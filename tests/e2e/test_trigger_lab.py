@@ -230,7 +230,8 @@ def test_a_search_of_all_classes_screens_them_and_goes_on_with_those_that_stand_
     }
     assert "screening" not in found[kept[0]]
     (before,) = (row for row in rows if row["index"] == kept[0])
-    assert found[kept[0]]["mask_l1"] == before["mask_l1"]
+    # Up to rounding: how pictures are parted into blocks depends on how many classes are searched.
+    assert found[kept[0]]["mask_l1"] == pytest.approx(before["mask_l1"], rel=2e-3)
 
 
 @pytest.mark.parametrize("words", [("--methods", "--json"), ("--json", "--methods")])

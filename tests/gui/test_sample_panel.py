@@ -110,7 +110,7 @@ def test_key_h_shows_and_hides_where_the_score_comes_from(
     space.message.connect(lambda kind, text: said.append((kind, text)))
     space.set_current(int(poison[0]))
     space.saliency_requested.emit(int(poison[0]))
-    assert "+cognitive-distillation" in said[-1][1]  # Nothing is there, and this is what to do.
+    assert "Tick Cognitive Distillation" in said[-1][1]  # Nothing is there, and this is what to do.
     maps = np.zeros((2, 28, 28), np.uint8)
     maps[:, 24:27, 24:27] = 255
     put_array(space.case, "sample_map_rows:cd", np.sort(poison[:2]).astype(np.int32))

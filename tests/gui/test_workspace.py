@@ -17,6 +17,7 @@ from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
 from inspector.case import Case
+from inspector.case.sealed_exports import SealedFolder, announce
 from inspector.gui.job_feed import INTERVAL, JobFeed
 from inspector.gui.workspace import Workspace
 
@@ -204,7 +205,9 @@ def test_an_export_that_was_cut_off_is_told_at_opening(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     with Case.create(tmp_path / "cut off.case") as case:
-        case.journal.append("export sealed", folders=[])
+        hidden = tmp_path / ".kept.partial-00000000" / "content"
+        one = SealedFolder("exported", tmp_path / "kept", hidden, {"manifest_sha256": "0" * 64})
+        announce(case.journal, case.path, [one])
     said: list[tuple[str, str]] = []
     workspace.message.connect(lambda kind, text: said.append((kind, text)))
     assert workspace.open_case(tmp_path / "cut off.case")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,7 @@ from numpy.typing import NDArray
 from inspector import __version__
 from inspector.api import Control
 from inspector.case import Case, Evidence, SampleTable
-from inspector.case.sealed_exports import (
-    SealedFolder,
-    note_named,
-    note_sealed,
-    note_undone,
-)
+from inspector.case.sealed_exports import Note, SealedFolder, announce, record_named
 from inspector.engine.client.answers import understood
 from inspector.engine.client.process import Engine
 from inspector.engine.client.raised import raised_limits
@@ -103,35 +97,32 @@ def export_case(
 
 
 class _Sealing:
-    """Writes into the journal what gets its name, and that it has it."""
+    """Writes down what gets its name, and into the journal that it has it."""
 
     def __init__(
         self, case: Case, tags: Sequence[str], filling: _Filling, lists_only: bool
     ) -> None:
-        self._journal, self._tags, self._filling = case.journal, tags, filling
+        self._case, self._tags, self._filling = case, tags, filling
         self._more = {"lists_only": True} if lists_only else {}
-        self._seq = 0
-        self._folders: list[SealedFolder] = []
+        self._note: Note | None = None
 
-    def __call__(self, result: ExportResult, hidden: list[Path]) -> str:
+    def __call__(self, result: ExportResult, hidden: list[Path]) -> None:
         both = [("exported", result, self._more), ("quarantined", result.quarantine, {})]
-        self._folders = [
+        folders = [
             SealedFolder(act, one.target, place, self._details(one) | more)
             for (act, one, more), place in zip(both, hidden)
             if one is not None
         ]
-        entry = note_sealed(self._journal, self._folders)
-        self._seq = entry.seq
-        return entry.hash
+        self._note = announce(self._case.journal, self._case.path, folders)
 
     def done(self) -> None:
-        note_named(self._journal, self._seq, self._folders)
+        assert self._note is not None
+        record_named(self._case.journal, self._note)
 
     def undo(self) -> None:
-        # What has a name already, or cannot be recorded, is seen to at the next opening.
-        if self._seq and not any(one.target.exists() for one in self._folders):
-            with suppress(CaseError):
-                note_undone(self._journal, self._seq, "it could not be given its name")
+        # What has a name already is seen to at the next opening.
+        if self._note is not None and not self._note.standing():
+            self._note.drop()
 
     def _details(self, result: ExportResult) -> dict[str, Any]:
         return {
