@@ -88,10 +88,10 @@ def bounds(parameter: Parameter) -> str:
     kind = "a whole number" if isinstance(parameter.default, int) else "a number"
     low, high = parameter.low, parameter.high
     if low is not None and high is not None:
-        return f"{kind} from {low:g} to {high:g}"
+        return f"{kind} from {said(low)} to {said(high)}"
     if low is not None:
-        return f"{kind}, {low:g} or more"
-    return kind if high is None else f"{kind}, {high:g} or less"
+        return f"{kind}, {said(low)} or more"
+    return kind if high is None else f"{kind}, {said(high)} or less"
 
 
 def read_settings(words: Sequence[str], infos: Mapping[str, DetectorInfo]) -> Settings:

@@ -34,6 +34,6 @@ def user_plugins() -> Path:
 
 
 def user_state() -> Path:
-    """Return the folder for recent cases and window layout (``INSPECTOR_STATE`` overrides)."""
+    """Return the folder for recent cases, layout, look and notes (``INSPECTOR_STATE`` overrides)."""
     override = os.environ.get("INSPECTOR_STATE")
     return Path(override) if override else Path(platformdirs.user_state_dir("inspector"))

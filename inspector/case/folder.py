@@ -115,7 +115,8 @@ class Case:
             case._note_opening(act)
             # Before the sweep, which takes an export without its name for a leftover.
             case.recovered = sealed_exports.finish(case.journal, place)
-            layout.sweep(place)
+            waiting = sealed_exports.unfinished(case.journal, place)
+            layout.sweep(place, {one.hidden.parent for note in waiting for one in note.folders})
             return case
         except BaseException as error:
             _let_go(opened, held)

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,11 +153,12 @@ def refuse_links(place: Path) -> None:
             )
 
 
-def sweep(place: Path) -> None:
+def sweep(place: Path, spare: Collection[Path] = ()) -> None:
     """Remove what a killed process left half written; the case must be held for writing.
 
     Arrays under a temporary name, temporary files of engines, and unfinished exports inside the
-    case. Nothing else ever has such a name, and nothing that was acknowledged does.
+    case but those to ``spare``. Nothing else ever has such a name, and nothing that was acknowledged
+    does.
     """
     for scratch in (place / DERIVED).glob(".scratch*"):
         if not scratch.is_symlink():
@@ -166,7 +168,8 @@ def sweep(place: Path) -> None:
             with suppress(OSError):
                 partial.unlink()
     for unfinished in (place / EXPORTS).glob(".*.partial-*"):
-        if _UNFINISHED.fullmatch(unfinished.name) and not unfinished.is_symlink():
+        leftover = _UNFINISHED.fullmatch(unfinished.name) and not unfinished.is_symlink()
+        if leftover and unfinished not in spare:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 

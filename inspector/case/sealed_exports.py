@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -80,6 +81,10 @@ class Note:
     def standing(self) -> list[str]:
         """Return the names under which something lies."""
         return [_shown(one.target) for one in self.folders if os.path.lexists(one.target)]
+
+    def has_begun(self) -> bool:
+        """Tell whether one of the folders has its name; a stranger's may be in the way."""
+        return any(one.lies_at(one.target) for one in self.folders)
 
     def drop(self) -> None:
         """Forget it."""
@@ -232,9 +237,9 @@ def _settle(journal: Journal, note: Note) -> str:
 def _recorded(journal: Journal, note: Note) -> bool:
     """Tell whether it was the last step alone, forgetting the note, that was cut off."""
     first = note.folders[0]
+    # No two exports have one manifest: the head of the journal stands in what it lists.
     return any(
         entry.details.get("manifest_sha256") == first.details["manifest_sha256"]
-        and entry.details.get("target") == str(first.target)
         for entry in journal.of_act(first.act)
     )
 
@@ -247,12 +252,18 @@ def _clear_away(note: Note) -> None:
 
 
 def _identity(journal: Journal, case: Path) -> dict[str, str]:
-    return {"case": os.path.realpath(case), "case_id": journal.entry(1).hash}
+    # A state folder may be shared by machines, on which another case lies under that path.
+    return {
+        "case": os.path.realpath(case),
+        "case_id": journal.entry(1).hash,
+        "machine": platform.node(),
+    }
 
 
 def _folder(row: Mapping[str, Any]) -> SealedFolder:
     one = SealedFolder(row["act"], Path(row["target"]), Path(row["hidden"]), dict(row["details"]))
-    if one.act not in _ACTS or not isinstance(one.details["manifest_sha256"], str):
+    ours = one.hidden.name == "content" and one.hidden.parent.parent == one.target.parent
+    if one.act not in _ACTS or not ours or not isinstance(one.details["manifest_sha256"], str):
         raise ValueError
     return one
 

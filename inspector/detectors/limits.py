@@ -250,6 +250,7 @@ def _run(
         verified=codes,
         seed=int(random.integers(1 << 30)),
     )
+    outcome.refuse_failed(told)
     row = outcome.classes[int(labels[0])]
     chosen = np.nan_to_num(outcome.q_value[planted], nan=2.0) <= SELECTION
     return (row["p_value"] or 1.0) <= LEVEL, float(chosen.mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from inspector.detectors.outcome_caveats import outcome_caveats
 from inspector.detectors.records import new_record, outcome_of, settings_caveats
 from inspector.detectors.registry import Entry
 from inspector.detectors.standing import class_standing, worst
+from inspector.errors import BadInput
 from inspector.parameters import cost
 
 STAGE = "detectors"
@@ -88,6 +89,23 @@ class Outcome:
     artifacts: dict[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
     pictures: dict[str, Pictures] = field(default_factory=dict)
+
+    def refuse_failed(self, told: Collection[str]) -> None:
+        """Refuse what one of these detectors failed in: it would seem to have looked in vain.
+
+        Raises
+        ------
+        BadInput
+            Names it and the cause.
+        """
+        for name in told:
+            found = self.findings.get(name, {})
+            if found.get("status") == "failed":
+                raise BadInput(
+                    f"{name} fails with the values that it was given: {found['reason']}",
+                    "Nothing can be said of what it would have seen.",
+                    "Scan with other values for it, or without any.",
+                )
 
 
 def run_detectors(

@@ -160,6 +160,7 @@ def exercise(
     codes, recognised = draw_audit(planted.labels, flags, led_to, plan.audit, audit)
     data = PlantedData(planted.images, planted.labels, class_names)
     outcome = _scan(learner, data, codes, entries, folder, plan.seed, control, parameters)
+    outcome.refuse_failed(parameters)
     rank = class_rank(outcome.classes, led_to)
     verdicts = [row["verdict"] for row in outcome.classes if row["index"] in led_to]
     verdict = next((name for name in ("high", "medium", "low") if name in verdicts), "none")

@@ -27,7 +27,7 @@ from inspector.gui.plain import plain
 from inspector.parameters import WIDEST, Value, bounds, said
 
 Field = QCheckBox | QComboBox | QDoubleSpinBox | QLineEdit | QSpinBox
-_DECIMALS, _DIGITS = 60, 15
+_DECIMALS = 60
 _BEGUN = re.compile(r"-?\d*\.?\d*(e[+-]?\d*)?", re.IGNORECASE)
 _WHOLE = re.compile(r"-?\d*")
 _State = QValidator.State
@@ -49,7 +49,7 @@ class PlainNumber(QDoubleSpinBox):
         self.setDecimals(0 if whole else _DECIMALS)
 
     def textFromValue(self, value: float) -> str:
-        return f"{value:.0f}" if self._whole else said(float(f"{value:.{_DIGITS}g}"))
+        return f"{value:.0f}" if self._whole else said(value)
 
     def valueFromText(self, text: str) -> float:
         try:

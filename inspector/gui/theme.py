@@ -30,7 +30,7 @@ ACCENT = shade("#4c8dd6")
 FOCUS = shade("#6fb0ff")
 PROPOSED = shade("#f2c94c")
 """What the machine proposes and nobody has judged."""
-SALIENCY = shade("#1f7dff")
+SALIENCY = "#1f7dff"
 """Laid over pictures: seen on black, on white, and beside the red of a trigger."""
 SELECTED = "#10151c" if LIGHT else "#ffffff"
 FAINT = shade("#3a404b")

@@ -23,7 +23,12 @@ from inspector.gui.trigger_course import Standing
 _INDEX = Qt.ItemDataRole.UserRole
 _NAME = _INDEX + 1
 
-WAITING, SEARCHING, WORKS, THROUGH = theme.FAINT, "#8a93a3", theme.FOCUS, "#58a866"
+WAITING, SEARCHING, WORKS, THROUGH = (
+    theme.FAINT,
+    "#8a93a3",
+    theme.FOCUS,
+    theme.MESSAGE_COLOURS["done"],
+)
 """Colours of a class in a running search, for squares and bars."""
 
 

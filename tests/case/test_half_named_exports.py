@@ -6,12 +6,12 @@ The killed process is real: it exports, and kills itself at a known place.
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from dataset_checks import check_sums
 from inspector.case import Case
 from inspector.cli import main
 from inspector.engine.client.exporting import export_case
+from inspector.errors import CaseError
 from inspector.export import leftovers
 from inspector.export.atomic import Hidden
 from inspector.intake.datasets import open_dataset
@@ -38,7 +39,8 @@ _KILLED = """
     from inspector.engine.client import exporting
     from inspector.export import cleaned
 
-    case, at, folder = Case.open(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    case, at = Case.open(sys.argv[1]), sys.argv[2]
+    folder, aside = map(Path, sys.argv[3:])
     real, names = renaming.rename_without_replacing, []
 
     def rename(source, target):
@@ -56,7 +58,7 @@ _KILLED = """
     if at == "recorded":
         sealed_exports.Note.drop = kill
     exporting.export_case(
-        case, case.tags.mask("poison"), folder / "kept", tags=["poison"], quarantine=folder / "gone"
+        case, case.tags.mask("poison"), folder / "kept", tags=["poison"], quarantine=aside / "gone"
     )
 """
 
@@ -74,8 +76,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _kill(place: Path, at: str, folder: Path | None = None) -> None:
-    given = [str(place / "a.case"), at, str(folder or place)]
+def _kill(place: Path, at: str, folder: Path | None = None, aside: Path | None = None) -> None:
+    given = [str(place / "a.case"), at, str(folder or place), str(aside or folder or place)]
     words = [sys.executable, "-c", textwrap.dedent(_KILLED), *given]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -162,9 +164,9 @@ def test_what_was_killed_before_its_first_name_is_a_leftover(place: Path) -> Non
     assert _sizes(place) == [N - DROPPED, DROPPED]
 
 
-def _export_again(case: Case, place: Path) -> None:
+def _export_again(case: Case, place: Path, **more: Any) -> None:
     drop = case.tags.mask("poison")
-    export_case(case, drop, place / "kept", tags=["poison"], quarantine=place / "gone")
+    export_case(case, drop, place / "kept", tags=["poison"], quarantine=place / "gone", **more)
 
 
 def _take_the_name(place: Path) -> None:
@@ -214,6 +216,47 @@ def test_what_was_changed_after_it_had_its_names_is_not_said_to_be_gone(place: P
         assert "what lies under its name is not what was written" in said
         assert f"{place / 'kept'} and {place / 'gone'} stays as it is" in said
     assert _standing(place) == ["gone", "kept"]
+
+
+def test_what_lies_in_the_case_waits_for_a_disk_that_is_away(place: Path) -> None:
+    inside, disk = place / "a.case" / "exports", place / "disk"
+    disk.mkdir()
+    _kill(place, "between", inside, disk)
+    aside = disk.rename(place / "unplugged")
+    with Case.open(place / "a.case") as case:
+        assert "its disk cannot be reached" in case.recovered[0]
+    aside.rename(disk)
+    with Case.open(place / "a.case") as case:
+        assert "it is finished now" in case.recovered[0]
+    assert [len(open_dataset(one / "data.npz")) for one in (inside / "kept", disk / "gone")] == [
+        N - DROPPED,
+        DROPPED,
+    ]
+
+
+def test_another_machine_with_the_same_home_leaves_it_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _kill(place, "between")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(platform, "node", lambda: "elsewhere")
+        with Case.open(place / "a.case") as case:
+            assert case.recovered == []
+    with Case.open(place / "a.case") as case:
+        assert "it is finished now" in case.recovered[0]
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_called_a_half_of_the_export(place: Path) -> None:
+    with Case.open(place / "a.case") as case:
+
+        def take(event: dict[str, Any]) -> None:
+            (place / "gone").mkdir(exist_ok=True)
+
+        with pytest.raises(CaseError, match="gone"):
+            _export_again(case, place, on_event=take)
+        assert case.verify() == []
+    with Case.open(place / "a.case") as case:
+        assert case.recovered == []
 
 
 def test_a_disk_that_is_away_is_waited_for(place: Path) -> None:
@@ -291,7 +334,7 @@ def test_a_second_name_that_is_refused_leaves_no_first(
     "target", ["a" * 5000, "/proc/self/cwd/x", "a\0b", "\ud800", 5, ["a"], "/" + "a/" * 3000]
 )
 def test_a_forged_export_keeps_nobody_out(place: Path, target: Any) -> None:
-    with Case.open(place / "a.case") as case, suppress(UnicodeEncodeError):
+    with Case.open(place / "a.case") as case:
         case.journal.append("exported", target=target, manifest_sha256="0" * 64)
     with Case.open(place / "a.case") as case:
         assert case.recovered == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inspector.api import Control
+from inspector.detectors import spectral_whitened
 from inspector.detectors.canaries import bulk_spread, distance_of, linear_head
 from inspector.detectors.limits import power_map
 from inspector.errors import BadInput, Cancelled
@@ -53,6 +54,20 @@ def test_a_value_that_a_detector_cannot_have_is_refused_before_it_fails_unseen(o
     rows, labels = _activations(600)
     with pytest.raises(BadInput, match="spectral-whitened"):
         power_map(rows, labels, ["a", "b", "c"], 0, runs=1, parameters={"spectral-whitened": own})
+
+
+def test_a_detector_that_fails_with_its_values_has_not_looked_in_vain(monkeypatch):
+    def fail(*given):
+        raise ZeroDivisionError("by the value")
+        yield
+
+    monkeypatch.setattr(spectral_whitened, "whitened_scores", fail)
+    rows, labels = _activations(600)
+    asked = {"verified": 60, "runs": 1, "shares": (0.05,), "distances": (6.0,)}
+    told = {"spectral-whitened": {"directions": 3}}
+    with pytest.raises(BadInput, match="spectral-whitened fails with the values"):
+        power_map(rows, labels, ["a", "b", "c"], 0, parameters=told, **asked)
+    assert power_map(rows, labels, ["a", "b", "c"], 0, **asked).cells
 
 
 def test_the_same_seed_measures_the_same():

@@ -14,7 +14,7 @@ from inspector.detectors import Entry, run_detectors
 from inspector.engine.choosing import check_running
 from inspector.engine.client import ScanOptions
 from inspector.engine.client.options import as_looked
-from inspector.engine.jobs.kept_findings import step_keys
+from inspector.engine.jobs.kept_findings import step_keys, to_be_kept
 from inspector.errors import BadInput
 from inspector.parameters import (
     assignments,
@@ -216,3 +216,14 @@ def test_what_reads_the_combined_ranking_depends_on_what_makes_it() -> None:
     assert usual != changed
     unknown = [_entry(origin="package somebody"), both[1]]
     assert step_keys(unknown, {}, "s", 0) == {}
+
+
+def test_what_reads_the_ranking_runs_when_something_of_the_ranking_does() -> None:
+    after = DetectorInfo("after", "After", "S.", "1", needs=("labels", "combined"))
+    both = [_entry(), Entry(after, _Usual, "bundled", None, "2" * 64, "ready")]
+    keys = step_keys(both, {}, "s", 0)
+    kept = {name: {"key": key, "scores": f"{name}.npy"} for name, key in keys.items()}
+    assert to_be_kept(both, keys, kept) == {"usual": "usual.npy", "after": "after.npy"}
+    # It failed the first time: nothing of it is kept, and it may not fail again.
+    assert to_be_kept(both, keys, {"after": kept["after"]}) == {}
+    assert to_be_kept(both, keys, {"usual": kept["usual"]}) == {"usual": "usual.npy"}

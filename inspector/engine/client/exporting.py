@@ -121,7 +121,7 @@ class _Sealing:
 
     def undo(self) -> None:
         # What has a name already is seen to at the next opening.
-        if self._note is not None and not self._note.standing():
+        if self._note is not None and not self._note.has_begun():
             self._note.drop()
 
     def _details(self, result: ExportResult) -> dict[str, Any]:

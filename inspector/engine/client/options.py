@@ -221,5 +221,6 @@ def as_looked(case: Case) -> ScanOptions:
 
     Those come from what they found: a later scan that asked for others may have been cancelled.
     """
-    told = {name: own for name, found in case.findings().items() if (own := other_values(found))}
+    found = [one for one in case.findings().items() if one[1].get("status") != "failed"]
+    told = {name: own for name, finding in found if (own := other_values(finding))}
     return replace(ScanOptions.from_record(case.get("scan")), parameters=told)

@@ -59,7 +59,7 @@ def run(
     """
     from inspector.detectors import discover, run_detectors
     from inspector.detectors.derived import with_layers
-    from inspector.engine.jobs.kept_findings import step_keys
+    from inspector.engine.jobs.kept_findings import step_keys, to_be_kept
 
     def read(path: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(session.derived / path, mmap_mode="r", allow_pickle=False)
@@ -77,14 +77,7 @@ def run(
     chosen = chosen_detectors(entries, detectors, signals)
     settings = parameters or {}
     keys = step_keys(chosen, settings, base, seed) if base else {}
-    same = {
-        name: row["scores"] for name, row in (kept or {}).items() if row["key"] == keys.get(name)
-    }
-    if any(one.info and one.info.in_ranking and one.id not in same for one in chosen):
-        # One that runs may fail, or no longer fail: the ranking would be another.
-        for one in chosen:
-            if one.info and "combined" in one.info.needs:
-                same.pop(one.id, None)
+    same = to_be_kept(chosen, keys, kept or {})
     outcome = run_detectors(
         signals,
         labels,

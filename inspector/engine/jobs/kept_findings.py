@@ -58,6 +58,28 @@ def step_keys(
     return keys
 
 
+def to_be_kept(
+    entries: Sequence[Entry], keys: Mapping[str, str], kept: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """Return the files of scores by detector that need not run, as its key is that of its last run.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        All that run together.
+    keys : mapping of str to str
+        From `step_keys`.
+    kept : mapping of str to mapping
+        By detector the ``key`` of its last run and the file of its ``scores``.
+    """
+    same = {name: row["scores"] for name, row in kept.items() if row["key"] == keys.get(name)}
+    if all(one.id in same for one in entries if one.info and one.info.in_ranking):
+        return same
+    # One of the ranking that runs may fail, or no longer fail: the ranking would be another.
+    readers = {one.id for one in entries if one.info and "combined" in one.info.needs}
+    return {name: scores for name, scores in same.items() if name not in readers}
+
+
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
