@@ -39,7 +39,7 @@ class JobsPanel(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self._over = True
-        self._stopping = False
+        self._stopping: str | None = None  # the job that was asked to conclude
         self._paused = False
         self.stages: dict[str, StageRow] = {}
         self.state = QLabel(self)
@@ -107,8 +107,10 @@ class JobsPanel(QWidget):
             else:
                 row.enter(str(event.get("state", "")))
                 self._close_steps(row)
+            # A search has nothing to keep before its evidence is checked and its budget agreed to.
+            self.keep.setVisible(self._workspace.ends_early)
         elif kind == "finishing":
-            self._stopping = True
+            self._stopping = str(event.get("job") or self._workspace.running)
             self._say(f"{self._job()}: stopping, what was found so far is kept …")
             self.keep.setEnabled(False)
             self.pause.setEnabled(False)
@@ -123,7 +125,7 @@ class JobsPanel(QWidget):
         if self._over:
             self._forget()
             self._over = False
-            self._paused = self._stopping = False
+            self._paused, self._stopping = False, None
             self._say(self._job())
         self.stack.show_content()
 
@@ -140,20 +142,28 @@ class JobsPanel(QWidget):
         self.pause.setText("Resume" if self._paused else "Pause")
 
     def _end(self, event: dict[str, Any]) -> None:
-        job = plain(event.get("job", "job"), 40).capitalize()
-        if self._workspace.running not in (None, event.get("job")):
-            # A scan leaves its map running, and a map may end beside a scan that goes on.
+        ended, how = str(event.get("job", "job")), str(event["event"])
+        early = how == "done" and ended == self._stopping
+        # A scan leaves its map running, and a map may end beside a scan that goes on.
+        running = self._workspace.running
+        goes_on = running not in (None, ended)
+        for key, row in self.stages.items():
+            of_map = key in BESIDE
+            if of_map == (ended == "map") and (of_map or running in (None, ended, "map")):
+                row.end("stopped early" if early else how)
+            elif of_map and not goes_on:
+                row.end(how)  # It was made ready for a map that does not come.
+        if ended == self._stopping:
+            self._stopping = None
+        if goes_on:
             self._say(self._job())
             return
-        self._over = True
-        self._paused = False
-        early = self._stopping and event.get("event") == "done"
-        for row in self.stages.values():
-            row.end("stopped early" if early else str(event.get("event")))
+        self._over, self._paused = True, False
+        job = plain(ended, 40).capitalize()
         parts = [plain(event.get(name, ""), 300) for name in ("what", "why", "fix")]
         cause = " ".join(part for part in parts if part)
-        ended = "stopped early, what it had is kept" if early else _ENDINGS[str(event["event"])]
-        text = f"{job}: {ended}"
+        said = "stopped early, what it had is kept" if early else _ENDINGS[how]
+        text = f"{job}: {said}"
         self._say(f"{text} · {cause}" if cause else text)
         self.stack.show_content()
 

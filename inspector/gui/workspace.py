@@ -314,9 +314,10 @@ class Workspace(Judging):
 
     def finish_job(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""
+        job = self.running  # It may have ended by itself when it has been told.
         ends = self.ends_early and self.investigation is not None and self.investigation.finish()
         if ends:
-            self.job_event.emit({"event": "finishing"})
+            self.job_event.emit({"event": "finishing", "job": job})
         return ends
 
     def pause_job(self) -> None:

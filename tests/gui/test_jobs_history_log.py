@@ -83,13 +83,71 @@ def test_done_stages_stay_until_the_next_job(jobs: JobsPanel, space: Workspace) 
 def test_a_search_that_was_stopped_is_not_called_done(jobs: JobsPanel, space: Workspace) -> None:
     search = {"event": "progress", "stage": "Trigger search", "done": 67, "total": 100}
     space.job_event.emit(search)
-    space.job_event.emit({"event": "finishing"})
+    space.job_event.emit({"event": "finishing", "job": "trigger"})
     space.job_event.emit({"event": "done", "job": "trigger"})
     assert jobs.stages["trigger search"].left.text() == "stopped early"
     assert jobs.state.text() == "Trigger: stopped early, what it had is kept"
     space.job_event.emit({**search, "done": 100})
     space.job_event.emit({"event": "done", "job": "trigger"})
     assert jobs.stages["trigger search"].left.text() == "done"
+
+
+class Search:
+    """Stands in for an investigation with a search beside its map."""
+
+    running: str | None = "trigger"
+    ends_early = False
+
+    def finish(self) -> bool:
+        return self.ends_early
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def search(space: Workspace) -> Search:
+    run = Search()
+    space.investigation = run  # type: ignore[assignment]
+    return run
+
+
+def test_a_search_that_was_stopped_is_told_apart_from_the_map_beside_it(
+    jobs: JobsPanel, space: Workspace, search: Search
+) -> None:
+    search.ends_early = True
+    space.job_event.emit({"event": "progress", "stage": "UMAP", "done": 1, "total": 3})
+    space.job_event.emit({"event": "progress", "stage": "Trigger search", "done": 67, "total": 100})
+    assert space.finish_job()
+    search.running, search.ends_early = "map", False
+    space.job_event.emit({"event": "done", "job": "trigger"})
+    assert jobs.state.text() == "Map"
+    assert jobs.cancel.isEnabled()
+    search.running = None
+    space.job_event.emit({"event": "done", "job": "map"})
+    assert jobs.state.text() == "Map: done"
+    left = {name: row.left.text() for name, row in jobs.stages.items()}
+    assert left == {"umap": "done", "trigger search": "stopped early"}
+
+
+def test_a_job_that_was_refused_ends_no_stage_of_the_one_that_runs(
+    jobs: JobsPanel, space: Workspace, search: Search
+) -> None:
+    space.job_event.emit({"event": "progress", "stage": "Trigger search", "done": 67, "total": 100})
+    space.job_event.emit({"event": "failed", "job": "stamp", "what": "A trigger is running."})
+    assert jobs.stages["trigger search"].left.text() == ""
+    assert jobs.state.text() == "Trigger"
+
+
+def test_a_search_offers_to_keep_what_it_has_once_it_has_begun(
+    jobs: JobsPanel, space: Workspace, search: Search
+) -> None:
+    space.job_event.emit({"event": "progress", "stage": "Hashing", "done": 1, "total": 3})
+    assert not jobs.keep.isVisible()
+    search.ends_early = True
+    space.job_event.emit({"event": "progress", "stage": "Trigger search", "done": 1, "total": 100})
+    assert jobs.keep.isVisible()
+    assert jobs.keep.isEnabled()
 
 
 def test_steps_within_a_stage_end_with_it(jobs: JobsPanel, space: Workspace) -> None:

@@ -35,6 +35,7 @@ class Engines:
         self.strict: Engine | None = None
         self._gpu: Engine | None = None
         self._map: Engine | None = None
+        self._map_lock = threading.Lock()
         self._options: ScanOptions | None = None
         self._current: tuple[Engine, int] | None = None
         self._cancelled, self._finishing = threading.Event(), threading.Event()
@@ -42,10 +43,18 @@ class Engines:
     @property
     def layers(self) -> list[str]:
         """Sandbox layers in force in the strict engine."""
-        return list(self.strict.layers) if self.strict else []
+        strict = self.strict
+        return list(strict.layers) if strict else []
 
     def open(self, options: ScanOptions, also: tuple[Path, ...] = ()) -> None:
-        """Start the strict engine that may read just this evidence, unless the present one does."""
+        """Start the strict engine that may read just this evidence, unless the present one does.
+
+        Raises
+        ------
+        Cancelled
+            There is no job any more that would need it.
+        """
+        self.check()
         self._options = options
         read = (*readable(options, cuda=False), *also)
         self.strict = self._opened(self.strict, read, cuda=False)
@@ -67,17 +76,18 @@ class Engines:
 
     def warm_map(self) -> Engine:
         """Start the engine that holds UMAP: a fit in numba can only be killed."""
-        if self._map is None or not self._map.alive:
-            self._map = Engine(self._case.derived, self._on_event)
-            self._map.start()
-            self._map.submit("umap")
-        return self._map
+        # A scan and the window may ask at once, while somebody cancels.
+        with self._map_lock:
+            if self._map is None or not self._map.alive:
+                self._map = Engine(self._case.derived, self._on_event)
+                self._map.start()
+                self._map.submit("umap")
+            return self._map
 
     def end_map(self) -> None:
         """End the engine of a map that is done."""
-        if self._map is not None:
-            self._map.close(timeout=0.2)
-            self._map = None
+        if (engine := self._take_map()) is not None:
+            engine.close(timeout=0.2)
 
     def detectors(self) -> list[dict[str, Any]]:
         """Return every detector that an engine finds, working or broken."""
@@ -89,18 +99,31 @@ class Engines:
         return rows
 
     def allow(self) -> None:
-        """Forget an earlier cancel: a new job begins."""
+        """Forget a cancel: the job that it was meant for has ended, or another one begins.
+
+        To be called before anybody can see the new job, whose own cancel would else be forgotten.
+        """
         self._cancelled.clear()
+
+    def go_through(self) -> None:
+        """Forget that an earlier job was asked to conclude."""
         self._finishing.clear()
+
+    def check(self) -> None:
+        """Raise `Cancelled` when the job was cancelled, for steps that no engine here takes."""
+        if self._cancelled.is_set():
+            raise Cancelled()
 
     def cancel(self) -> None:
         """Stop the running job at its next chunk; kill the engine when none comes; kill the map."""
         self._cancelled.set()
-        if self._current is not None:
-            engine, number = self._current
+        # Read once, here and below: the job may end in its own thread meanwhile.
+        current = self._current
+        if current is not None:
+            engine, number = current
             with contextlib.suppress(InspectorError):
                 engine.cancel(number)
-            timer = threading.Timer(CANCEL_GRACE, self._kill_if_stuck, (engine, number))
+            timer = threading.Timer(CANCEL_GRACE, self._kill_if_stuck, current)
             timer.daemon = True
             timer.start()
         self.cancel_map()
@@ -108,28 +131,33 @@ class Engines:
     def finish(self) -> None:
         """Have the running job, or the one that is about to run, conclude with what it has."""
         self._finishing.set()
-        if self._current is not None:
-            engine, number = self._current
+        current = self._current
+        if current is not None:
+            engine, number = current
             with contextlib.suppress(InspectorError):
                 engine.finish(number)
 
     def cancel_map(self) -> None:
         """Stop the map, which can only be killed."""
-        if self._map is not None:
-            self._map.kill()
-            self._map = None
+        if (engine := self._take_map()) is not None:
+            engine.kill()
 
     def pause(self) -> None:
         """Hold the running job at its next chunk."""
-        if self._current is not None:
-            engine, number = self._current
-            engine.pause(number)
+        current = self._current
+        if current is not None:
+            engine, number = current
+            # Of an engine that has died, the end of the job tells.
+            with contextlib.suppress(InspectorError):
+                engine.pause(number)
 
     def resume(self) -> None:
         """Let a held job go on."""
-        if self._current is not None:
-            engine, number = self._current
-            engine.resume(number)
+        current = self._current
+        if current is not None:
+            engine, number = current
+            with contextlib.suppress(InspectorError):
+                engine.resume(number)
 
     def close(self) -> None:
         """Stop what runs and end every engine."""
@@ -138,6 +166,11 @@ class Engines:
             if engine is not None:
                 engine.close(timeout=1.0)
         self.strict = self._gpu = None
+
+    def _take_map(self) -> Engine | None:
+        with self._map_lock:
+            engine, self._map = self._map, None
+        return engine
 
     def _opened(self, present: Engine | None, read: tuple[Path, ...], *, cuda: bool) -> Engine:
         limits = raised_limits(self._case)
@@ -162,8 +195,7 @@ class Engines:
         return engine
 
     def _run_in(self, engine: Engine, job: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        if self._cancelled.is_set():
-            raise Cancelled()
+        self.check()
         number = engine.submit(job, **arguments)
         self._current = engine, number
         try:

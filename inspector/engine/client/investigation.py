@@ -52,13 +52,16 @@ class Investigation:
         self._pace = Pace()
         self._thread, self._map_thread = JobThread(self._emit), JobThread(self._emit)
         self._job: str | None = None
-        self._asking = False
+        self._begun = self._asking = False
 
     # ---- state ----------------------------------------------------------------------------------
 
     @property
     def running(self) -> str | None:
-        """Name of the running job: "scan", "trigger", "carriers", "stamp", "map" or None."""
+        """Name of the running job, None when there is none.
+
+        One of "scan", "trigger", "carriers", "stamp", "trace", "limits", "drill", "cleaning" and "map".
+        """
         # A job that was begun runs, though its thread has not come to it yet.
         return self._job or self._thread.job or self._map_thread.job
 
@@ -120,9 +123,8 @@ class Investigation:
             raise
 
     def start_map(self) -> None:
-        """Place the samples in the background, beside whatever else runs."""
-        if self._map_thread.job is None:
-            self._map_thread.start("map", self.map)
+        """Place the samples in the background, beside whatever else runs, unless that is under way."""
+        self._map_thread.start("map", self.map)
 
     # ---- trigger --------------------------------------------------------------------------------
 
@@ -186,8 +188,7 @@ class Investigation:
         also: tuple[Path, ...] = (),
     ) -> dict[str, Any]:
         options = triggers.options_of(self.case)
-        self._check_evidence(options)
-        with self._working(job):
+        with self._working(job, options):
             self._open_engine(options, also)
             return work(self._run)
 
@@ -254,8 +255,7 @@ class Investigation:
     ) -> list[str]:
         """Plant attacks in copies and see whether they are found; see `drill.measure`."""
         options = drills.exercised(self.case, {plan.target for plan in plans})
-        self._check_evidence(options)
-        with self._working("drill"):
+        with self._working("drill", options):
             self._open_engine(options)
             return drills.measure(self.case, self._run, options, plans, self._emit, agree)
 
@@ -273,8 +273,7 @@ class Investigation:
     ) -> str:
         """Train copies without and with the tagged samples; see `measure_cleaning`."""
         options = triggers.options_of(self.case)
-        self._check_evidence(options)
-        with self._working("cleaning"):
+        with self._working("cleaning", options):
             self._open_engine(options)
             return cleanings.measure_cleaning(self.case, self._run, options, plan, agree)
 
@@ -298,9 +297,9 @@ class Investigation:
     def ends_early(self) -> bool:
         """Whether the running job can end before it is through, with results.
 
-        Before its budget is agreed to it has none.
+        Before its evidence is checked and its budget is agreed to it has none.
         """
-        return self._job in ENDS_EARLY and not self._asking
+        return self._begun and self._job in ENDS_EARLY and not self._asking
 
     def finish(self) -> bool:
         """Have the running job end now with what it has; False when it can only be cancelled."""
@@ -332,29 +331,39 @@ class Investigation:
 
     def _check_evidence(self, options: ScanOptions) -> None:
         """Refuse evidence that is missing, or is not what was scanned."""
-        settle_doubts(self.case, self._on_engine_event)
+        settle_doubts(self.case, self._on_engine_event, self._engines.check)
         self.case.watch.refuse_changed()
         options.check(self.case.path)
 
     @contextlib.contextmanager
-    def _working(self, job: str) -> Iterator[None]:
-        """Let one job at a time work on the evidence; how it fails is an act of the journal."""
+    def _working(self, job: str, scanned: ScanOptions | None = None) -> Iterator[None]:
+        """Let one job at a time work on the evidence, checked before where it was scanned already.
+
+        How the job fails is an act of the journal, unless the evidence was refused or the analyst
+        cancelled before it began.
+        """
         if self._job is not None:
             raise InspectorError(
                 f"A {self._job} is running in this case.",
                 "One job at a time works on the evidence.",
                 "Wait for it or cancel it.",
             )
+        self._engines.go_through()
         self._job = job
         self._pace = Pace()
-        self._engines.allow()
         try:
+            if scanned is not None:
+                self._check_evidence(scanned)
+            self._begun = True
             yield
         except InspectorError as error:
-            self._journal_end(job, error)
+            if self._begun:
+                self._journal_end(job, error)
+            if isinstance(error, Cancelled):
+                self._engines.allow()
             raise
         finally:
-            self._job = None
+            self._job, self._begun = None, False
 
     def _journal_end(self, job: str, error: InspectorError) -> None:
         # The disk may be what failed: the first error is the one to tell.
@@ -363,10 +372,9 @@ class Investigation:
             self.case.journal.append(act, reason=error.what)
 
     def _start(self, job: str, work: Callable[[], Any]) -> None:
-        busy = self._job or self._thread.job
-        if busy is None:
-            self._thread.start(job, work)
+        if self._job is None and self._thread.start(job, work, self._engines.allow):
             return
+        busy = self._job or self._thread.job or job
         self._emit(
             {
                 "event": "failed",

@@ -28,12 +28,44 @@ class JobThread:
         self.job: str | None = None
         self._emit = emit
         self._thread: threading.Thread | None = None
+        self._beginning = threading.Lock()
 
-    def start(self, job: str, work: Callable[[], Any]) -> None:
-        """Begin a job; there must be none."""
-        self.job = job
-        self._thread = threading.Thread(target=self._run, args=(job, work), name=job, daemon=True)
-        self._thread.start()
+    def start(
+        self, job: str, work: Callable[[], Any], before: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Begin a job, and tell whether it was begun: not while another one runs.
+
+        Parameters
+        ----------
+        job : str
+            Its name.
+        work : callable
+            Does it, in the thread.
+        before : callable
+            Called here when the job will begin, while nobody can see it yet.
+
+        Raises
+        ------
+        InspectorError
+            The system gives no further thread.
+        """
+        with self._beginning:
+            if self.job is not None:
+                return False
+            before()
+            thread = threading.Thread(target=self._run, args=(job, work), name=job, daemon=True)
+            self.job = job
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self.job = None
+                raise InspectorError(
+                    f"The {job} could not be begun.",
+                    f"The system gives Inspector no further thread: {error}.",
+                    "Close other programs, then try again.",
+                ) from error
+            self._thread = thread
+            return True
 
     def join(self, timeout: float) -> None:
         """Wait for the end, unless this is that thread."""
