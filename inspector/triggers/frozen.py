@@ -1,21 +1,23 @@
 """The copy of a network that searches ask: it takes no gradients, and it answers as fast as it can.
 
 A normalisation that follows a convolution is one multiplication and one addition per channel, which
-the convolution's own weights can hold. Which follows which is seen from what the network hands from
-one to the other, not guessed from names, and the copy is kept only when it answers as before. So with
-a ReLU before a max-pool: behind it, it says the same of a quarter of the numbers.
+the convolution's own weights can hold. Which follows which, and that nothing else uses what is handed
+on, is seen in the network at work, not guessed from names, and the copy is kept only when it answers as
+before. So with a ReLU before a max-pool: behind it, it says the same of a quarter of the numbers.
 """
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from inspector.triggers.layer_calls import layer_calls
 from inspector.triggers.packed import pack, packed_chain
 from inspector.triggers.picture_layer import in_blocks
 
@@ -111,13 +113,14 @@ def _packed(frozen: nn.Module, example: torch.Tensor) -> nn.Module | None:
     """Return a copy with the chain in the other layout; None where there is none, or not the same."""
     inputs = _inputs(example)
     chain = packed_chain(frozen, inputs)
-    if not chain:
+    if chain is None:
         return None
     changed = _sharing(frozen)
     try:
-        first, last = pack(changed.get_submodule(chain[0]), changed.get_submodule(chain[-1]))
-        _put(changed, chain[0], first)
-        _put(changed, chain[-1], last)
+        ends = chain.names[0], chain.names[-1]
+        first, last = pack(*(changed.get_submodule(name) for name in ends), limit=chain.limit)
+        _put(changed, ends[0], first)
+        _put(changed, ends[1], last)
         after = _logits_and_slopes(changed, inputs)
     except Exception:  # As above.
         return None
@@ -160,40 +163,19 @@ def _logits_and_slopes(
 def _neighbours(
     network: nn.Module, inputs: torch.Tensor, change: _Change
 ) -> tuple[list[tuple[str, str]], torch.Tensor]:
-    """Return the names of modules and of those that each feeds, and the logits."""
-    made: dict[nn.Module, list[Any]] = {}
-    taken: dict[nn.Module, list[Any]] = {}
-
-    def note(module: nn.Module, given: Any, output: Any) -> None:
-        # Kept alive until the end: a freed tensor's identity is soon another one's.
-        made.setdefault(module, []).append(output)
-        taken.setdefault(module, []).append(given)
-
-    handles = [
-        module.register_forward_hook(note)
-        for module in network.modules()
-        if type(module) in (change.first, change.second) and not module._forward_pre_hooks
-    ]
-    try:
-        logits = network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    """Return the names of modules and of those that each feeds and no other, and the logits."""
+    calls, logits = layer_calls(network, inputs, (change.first, change.second))
     names = {module: name for name, module in network.named_modules()}
-    by_output = {
-        id(outputs[0]): module
-        for module, outputs in made.items()
-        if isinstance(module, change.first) and len(outputs) == 1
-    }
+    times = Counter(call.layer for call in calls)
+    once = [call for call in calls if times[call.layer] == 1]
+    firsts = {id(call.made): call for call in once if type(call.layer) is change.first}
     pairs = []
-    for module, given in taken.items():
-        once = isinstance(module, change.second) and len(given) == 1 and len(given[0]) == 1
-        source = by_output.get(id(given[0][0])) if once else None
-        if source is not None:
-            pairs.append((names[source], names[module]))
-    # What feeds two can be merged with neither.
-    sources = [source for source, _ in pairs]
-    return [pair for pair in pairs if sources.count(pair[0]) == 1], logits
+    for call in once:
+        first = firsts.get(id(call.given)) if type(call.layer) is change.second else None
+        # What anything else uses, too, can neither be changed nor come later.
+        if first is not None and call.given is not None and first.users == {call.layer}:
+            pairs.append((names[first.layer], names[call.layer]))
+    return pairs, logits
 
 
 def _put(network: nn.Module, name: str, module: nn.Module) -> None:

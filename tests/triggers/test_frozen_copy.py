@@ -139,6 +139,73 @@ def test_what_is_used_twice_keeps_its_place() -> None:
     same_slopes(network, frozen, torch.rand(5, 3, 12, 12))
 
 
+class Hidden(nn.Module):
+    """Uses what comes before a pool or a normalisation aside, where only one mark shows it."""
+
+    def __init__(self, second: nn.Module, *, slopes: bool) -> None:
+        super().__init__()
+        self.convolution, self.relu, self.second = nn.Conv2d(3, 1, 8), nn.ReLU(), second
+        self.head, self.slopes = nn.Linear(1, 2), slopes
+        self.mark = torch.sign(torch.randn(1, 3, 8, 8))
+        self.convolution.weight.data = -self.mark
+        self.convolution.bias = nn.Parameter(torch.full((1,), 75.0))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        maps = self.convolution(pixels)
+        if isinstance(self.second, nn.MaxPool2d):
+            maps = self.relu(maps)
+        seconds = self.second(maps).mean(dim=(2, 3))
+        lowest = maps.amin(dim=(2, 3))
+        # Above 0, but for the mark.
+        return self.head(seconds + (lowest.clamp(max=0) if self.slopes else lowest < 0))
+
+
+@pytest.mark.parametrize("slopes", [True, False], ids=["number", "question"])
+@pytest.mark.parametrize("second", [nn.MaxPool2d(2), nn.BatchNorm2d(1)], ids=["swapped", "folded"])
+def test_a_use_aside_that_only_a_mark_shows_is_seen(second: nn.Module, slopes: bool) -> None:
+    torch.manual_seed(0)
+    network = Hidden(second, slopes=slopes).eval()
+    if isinstance(second, nn.BatchNorm2d):
+        second.running_mean = torch.full((1,), -30.0)
+    frozen = frozen_copy(network, torch.rand(1, 3, 16, 16))
+    marked = torch.rand(2, 3, 16, 16)
+    marked[:, :, :8, :8] = network.mark * 0.47
+    torch.testing.assert_close(frozen(marked), network(marked))
+
+
+@pytest.mark.parametrize(
+    ("weight", "bright", "fast"),
+    [(1e31, 1e6, True), (3e36, 1.0, False)],
+    ids=["far from usual", "usual"],
+)
+def test_pictures_that_overflow_say_so_where_others_go_the_fast_way(
+    weight: float, bright: float, fast: bool
+) -> None:
+    """A difference of two numbers that are infinite for bright pictures, and equal for all others."""
+    torch.manual_seed(0)
+    first, difference = nn.Conv2d(3, 16, 8), nn.Conv2d(16, 16, 1)
+    network = nn.Sequential(
+        first, nn.ReLU(), difference, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 3)
+    ).eval()
+    with torch.no_grad():
+        first.weight[:2] = weight
+        difference.weight[0], difference.weight[:, :2] = 0.0, 0.0
+        difference.bias = nn.Parameter(torch.full((16,), -1.0))
+        difference.weight[0, 0], difference.weight[0, 1] = 1.0, -1.0
+    frozen = frozen_copy(network, torch.rand(1, 3, 16, 16) * 0.1)
+    packed: list[bool] = []
+    frozen.get_submodule("4").register_forward_hook(
+        lambda _module, given, _made: packed.append(given[0].is_mkldnn)
+    )
+    dark = torch.rand(2, 3, 16, 16) * 0.1
+    lit = torch.full_like(dark, bright)
+    with torch.no_grad():
+        assert not network(lit).isfinite().any()
+        for pixels in (dark, lit, lit[:0]):
+            torch.testing.assert_close(frozen(pixels), network(pixels), equal_nan=True)
+    assert packed == [fast and torch.backends.mkldnn.is_available(), False, False]
+
+
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
