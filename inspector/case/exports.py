@@ -75,7 +75,7 @@ def exports_of(entries: Iterable[Entry], inside: Path) -> list[Export]:
 
 
 def is_whole(folder: Path, manifest_sha256: str) -> bool:
-    """Tell whether a folder has its manifest and just the files that it lists; none is hashed."""
+    """Tell whether a folder has this manifest and just the files that it lists, unhashed."""
     try:
         # Hashed before it is parsed: what is not ours may be long.
         if _sha256(folder, MANIFEST, lambda: None) != manifest_sha256:

@@ -160,8 +160,8 @@ def cut_off(journal: Journal, case: Path) -> Iterator[str]:
         named = note.standing()
         if named and not _recorded(journal, note):
             yield (
-                f"{note.what} was cut off while it got its name: {' and '.join(named)} lies there "
-                "unrecorded. Open the case to finish it."
+                f"{note.what} was cut off while it got its name: {' and '.join(named)} "
+                f"{'lies' if len(named) == 1 else 'lie'} there unrecorded. Open the case to finish it."
             )
 
 
@@ -226,8 +226,8 @@ def _settle(journal: Journal, note: Note) -> str:
     journal.append(CUT_OFF, target=str(note.folders[0].target), why=why, standing=standing)
     note.drop()
     rest = (
-        f"{' and '.join(standing)} stays as it is, unrecorded: look through it, then delete it and "
-        "export again."
+        f"{' and '.join(standing)} {'stays' if len(standing) == 1 else 'stay'} unchanged and "
+        "unrecorded: look what is there, then delete it and export again."
         if standing
         else "Nothing of it is left under its names: export again."
     )

@@ -10,7 +10,7 @@ from inspector.case import Case
 
 
 def open_case(path: Path, read_only: bool = False) -> Case:
-    """Open a case as `Case.open` does; what it finished or took back is said on stderr.
+    """Open a case as `Case.open` does; what it did about exports that were cut off is said on stderr.
 
     Raises
     ------

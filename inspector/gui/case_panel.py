@@ -25,8 +25,7 @@ from inspector.errors import InspectorError
 from inspector.gui import theme
 from inspector.gui.array_table import tooltip
 from inspector.gui.case_checks import fill_checks
-from inspector.gui.case_evidence import COPY as _COPY
-from inspector.gui.case_evidence import fill_evidence
+from inspector.gui.case_evidence import COPY, fill_evidence
 from inspector.gui.chip import chip
 from inspector.gui.classes_panel import mode_of
 from inspector.gui.empty_page import EmptyOr
@@ -203,7 +202,7 @@ class CasePanel(QWidget):
             line = self._add(group, plain(view.get("name", ""), 80), "")
             line.setToolTip(0, tooltip(str(view.get("filter", ""))))
             line.setData(0, _ACT, lambda _held, v=view: self._show_view(v))
-            line.setData(0, _COPY, str(view.get("filter", "")))
+            line.setData(0, COPY, str(view.get("filter", "")))
         line = self._add(group, "Save this view …", "")
         line.setForeground(0, self.palette().placeholderText())
         line.setData(0, _ACT, lambda _held: self._ask_name())
@@ -316,13 +315,13 @@ class CasePanel(QWidget):
             return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if line.data(0, _COPY):
-            text = str(line.data(0, _COPY))
+        if line.data(0, COPY):
+            text = str(line.data(0, COPY))
             word = "Copy SHA-256" if line.parent() is self.groups["Evidence"] else "Copy filter"
             menu.addAction(word, lambda: QGuiApplication.clipboard().setText(text))
         if line.parent() is self.groups["Proposals"] and line.data(0, JUDGED):
             offer_judgement(menu, self._workspace, int(line.data(0, JUDGED)))
-        if line.parent() is self.groups["Saved views"] and line.data(0, _COPY) is not None:
+        if line.parent() is self.groups["Saved views"] and line.data(0, COPY) is not None:
             menu.addAction("Remove view", partial(self.remove_view, line.text(0)))
         if detector := line.data(0, _FINDING):
             menu.addAction(

@@ -53,6 +53,9 @@ class Dialogs:
             why = "Analyse first." if case and not case.read_only else "The case is not writable."
             self._workspace.message.emit("warning", f"No detector can run here. {why}")
             return
+        if busy := self._workspace.busy:  # Said before anything is chosen, not after.
+            self._workspace.message.emit("warning", busy)
+            return
         from inspector.engine.client import ScanOptions
         from inspector.gui.detectors_dialog import DetectorsDialog
         from inspector.parameters import other_values

@@ -193,7 +193,9 @@ def test_what_cannot_be_finished_stays_and_is_told(place: Path, harm: Any, why: 
     with Case.open(place / "a.case") as case:
         (said,) = case.recovered
         assert why in said
-        assert f"{place / 'gone'} stays as it is, unrecorded" in said
+        both = f"{place / 'kept'} and {place / 'gone'} stay"
+        stands = both if harm is _take_the_name else f"{place / 'gone'} stays"
+        assert f"{stands} unchanged and unrecorded" in said
         assert _acts(case) == ["export cut off"]
         assert case.exported() == []
     assert _sums(place / "gone") == before
@@ -214,7 +216,7 @@ def test_what_was_changed_after_it_had_its_names_is_not_said_to_be_gone(place: P
     with Case.open(place / "a.case") as case:
         (said,) = case.recovered
         assert "what lies under its name is not what was written" in said
-        assert f"{place / 'kept'} and {place / 'gone'} stays as it is" in said
+        assert f"{place / 'kept'} and {place / 'gone'} stay unchanged and unrecorded" in said
     assert _standing(place) == ["gone", "kept"]
 
 

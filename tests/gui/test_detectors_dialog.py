@@ -260,3 +260,15 @@ def test_running_again_starts_a_scan_with_the_recorded_options_and_the_new_value
     monkeypatch.setattr(module, "DetectorsDialog", Agreeing)
     Dialogs(space, None).detectors("folded")
     assert asked == [replace(options, detectors=("+folded",), parameters={"folded": {"folds": 3}})]
+
+
+def test_while_a_job_runs_nothing_is_chosen_in_vain(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space.case.set("scan", OPTIONS.as_record())
+    monkeypatch.setattr(Workspace, "running", "drill")
+    monkeypatch.setattr("inspector.gui.detectors_dialog.DetectorsDialog", None)  # Would fail.
+    said: list[tuple[str, str]] = []
+    space.message.connect(lambda kind, text: said.append((kind, text)))
+    Dialogs(space, None).detectors()
+    assert said == [("warning", "The drill still runs: cancel it or wait for it.")]

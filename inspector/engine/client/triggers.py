@@ -138,7 +138,8 @@ def reconstruct(
         former = case.get("trigger_summary") or {}
         verdicts = [former.get("verdict"), summary["verdict"]]
         summary["verdict"] = next((one for one in reversed(VERDICTS) if one in verdicts), "none")
-        summary |= {name: former[name] for name in ("shadows",) if name in former}
+        if "shadows" in former:
+            summary["shadows"] = former["shadows"]
     case.set("trigger_summary", summary)
     # A search that was not through cannot be repeated: a rerun makes the part that was.
     through = {int(row["index"]) for row in rows if not row["stopped_early"]}
